@@ -1,0 +1,1 @@
+//! Waits for a payment over server-sent events.

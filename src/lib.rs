@@ -1,1 +1,3 @@
 //! Waits for a payment over server-sent events.
+
+pub mod order;

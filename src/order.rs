@@ -1,0 +1,82 @@
+//! What an order is: its id, and what its payback says.
+//!
+//! Both are parsed once, at the door; past it the type is the proof.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The name of an order: 1 to 64 of `A-Z a-z 0-9 _ -`. A clone shares the text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OrderId(Arc<str>);
+
+impl OrderId {
+    /// The longest id, in bytes.
+    pub const MAX_LEN: usize = 64;
+
+    /// The id in `bytes`, or `None` if they are not one.
+    pub fn parse(bytes: &[u8]) -> Option<OrderId> {
+        let fits = (1..=Self::MAX_LEN).contains(&bytes.len());
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        let text = str::from_utf8(bytes).ok()?;
+        (fits && bytes.iter().all(plain)).then(|| OrderId(text.into()))
+    }
+}
+
+/// The order of the original program, which knew only one.
+impl Default for OrderId {
+    fn default() -> Self {
+        OrderId("1".into())
+    }
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a payback said. (The contract calls it the result; Rust has taken that word.)
+///
+/// The usual one needs no memory of its own; a clone shares the text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt(Option<Arc<str>>);
+
+impl Receipt {
+    /// What a payback without a text of its own says.
+    pub const PAID: &str = "支付成功";
+
+    /// The receipt in the body of a payback; an empty one says [`Receipt::PAID`].
+    /// `None` if it is not UTF-8, or has a NUL, which no event can carry safely.
+    pub fn parse(body: &[u8]) -> Option<Receipt> {
+        let text = str::from_utf8(body).ok().filter(|t| !t.contains('\0'))?;
+        Some(Receipt((!text.is_empty()).then(|| text.into())))
+    }
+
+    /// What it says, in one or more lines.
+    pub fn text(&self) -> &str {
+        self.0.as_deref().unwrap_or(Self::PAID)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_1_to_64_plain_characters() {
+        for good in ["1", "a", "Z_9-", &"x".repeat(64)] {
+            assert_eq!(OrderId::parse(good.as_bytes()).unwrap().to_string(), good);
+        }
+        for bad in ["", " ", "a b", "a/b", "ä", "a.b", "a\n", "%31", &"x".repeat(65)] {
+            assert_eq!(OrderId::parse(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_any_text_without_nul_and_nothing_means_paid() {
+        assert_eq!(Receipt::parse(b"").unwrap().text(), "支付成功");
+        assert_eq!(Receipt::parse(b"a\r\nb").unwrap().text(), "a\r\nb");
+        assert_eq!(Receipt::parse(b"a\0b"), None);
+        assert_eq!(Receipt::parse(b"\xff"), None);
+    }
+}

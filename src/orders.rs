@@ -1,0 +1,605 @@
+//! The state machine of an order: waiting, settled, forgotten.
+//!
+//! It knows no socket, no thread and no clock. `W` is whatever is parked; the time is an argument.
+//!
+//! | state       | a fresh `orderpay`    | one that comes back | `payback`                     | ends when |
+//! | ----------- | --------------------- | ------------------- | ----------------------------- | --- |
+//! | (unknown)   | parks: waiting        | parks: waiting      | recording                     | |
+//! | waiting     | parks                 | parks               | recording                     | its last waiter is gone: unknown |
+//! | `Recording` | parks                 | parks               | pending: shares the record    | on disk: writing, with all who are parked; refused: waiting |
+//! | `Writing`   | parks                 | gets the result     | repeated                      | somebody got it: delivered; nobody did: kept, or writing to who came meanwhile |
+//! | `Kept`      | gets the result: writing | gets the result: writing | repeated              | delivered, or too old: unknown |
+//! | `Delivered` | parks: reopened       | gets the result     | repeated                      | too old, or its room is needed: unknown |
+//! | `Reopened`  | parks                 | gets the result     | recording, of a new result    | like delivered: waiting, if somebody waits |
+//!
+//! An opening's id is always `0`, so a browser that comes back to a reopened order can't tell which
+//! of its two rounds it belongs to. When in doubt a result is delivered: it gets the one there is.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crate::order::{OrderId, Receipt};
+
+/// How long and how many.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From a waiter's opening to its timeout.
+    pub timeout: Duration,
+    /// From a waiter's opening to its first heartbeat, and from each to the next; zero means none.
+    pub heartbeat: Duration,
+    /// From an order's settling to its being forgotten.
+    pub keep: Duration,
+    /// Settled orders that are remembered at most.
+    pub remember: usize,
+    /// Waiters at most.
+    pub waiters: usize,
+}
+
+/// All orders that somebody waits for, or that are settled and not yet forgotten.
+pub struct Orders<W> {
+    limits: Limits,
+    by_id: HashMap<OrderId, Order<W>>,
+    /// What is due when: the next thing for each waiter, and the forgetting of each settled order.
+    agenda: BTreeMap<(Instant, Serial), OrderId>,
+    /// The settled orders that may be forgotten early, the oldest first.
+    delivered: BTreeMap<Serial, OrderId>,
+    waiting: usize,
+    settled: usize,
+    last_serial: Serial,
+}
+
+/// Numbers waiters and settlements in the order in which they came.
+pub type Serial = u64;
+
+struct Order<W> {
+    /// In the order of their serials.
+    waiters: VecDeque<Waiter<W>>,
+    /// Boxed, because most orders that somebody waits for have none.
+    settlement: Option<Box<Settlement>>,
+}
+
+struct Waiter<W> {
+    serial: Serial,
+    opened: Instant,
+    heartbeats: u32,
+    parked: W,
+}
+
+struct Settlement {
+    serial: Serial,
+    at: Instant,
+    receipt: Receipt,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Recording,
+    Writing,
+    Kept,
+    Delivered,
+    Reopened,
+}
+
+/// What becomes of an `orderpay`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is to be parked, under the same lock.
+    Wait,
+    /// There is a result to write to it; what came of that is told to [`Orders::written`].
+    Fetch(Settled),
+    /// No room for another waiter.
+    Full,
+}
+
+/// A result, and the settlement that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub serial: Serial,
+    pub receipt: Receipt,
+}
+
+/// What becomes of a `payback`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It settles the order, once it is recorded: [`Orders::publish`] or [`Orders::retract`] comes next.
+    First(Serial),
+    /// Another one is settling it: its record is this one's too.
+    Pending,
+    /// The order was settled before.
+    Repeated,
+    /// Nobody waits for it, and there is no room to remember it.
+    Full,
+}
+
+/// Something that is due for a waiter.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Due<W> {
+    /// A heartbeat is to be written; the waiter stays parked.
+    Heartbeat(OrderId, Serial, W),
+    /// Its time is up; it is no longer parked.
+    Timeout(OrderId, W),
+}
+
+impl<W: Clone> Orders<W> {
+    /// No orders.
+    pub fn new(limits: Limits) -> Self {
+        Orders {
+            limits,
+            by_id: HashMap::new(),
+            agenda: BTreeMap::new(),
+            delivered: BTreeMap::new(),
+            waiting: 0,
+            settled: 0,
+            last_serial: 0,
+        }
+    }
+
+    /// Waiters that are parked.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Settled orders that are remembered.
+    pub fn settled(&self) -> usize {
+        self.settled
+    }
+
+    /// What is to be done with an `orderpay`; `again` if it has lost a connection before.
+    pub fn admit(&mut self, id: &OrderId, again: bool) -> Admission {
+        let settlement = self.by_id.get_mut(id).and_then(|order| order.settlement.as_mut());
+        if let Some(settlement) = settlement {
+            let fetches = match settlement.state {
+                State::Recording => false,
+                State::Kept => true,
+                State::Writing | State::Delivered | State::Reopened => again,
+            };
+            if fetches {
+                if settlement.state == State::Kept {
+                    settlement.state = State::Writing;
+                }
+                return Admission::Fetch(settlement.settled());
+            }
+        }
+        if self.waiting >= self.limits.waiters { Admission::Full } else { Admission::Wait }
+    }
+
+    /// Parks a waiter that was admitted and has been greeted before `now`.
+    pub fn park(&mut self, id: &OrderId, parked: W, now: Instant) {
+        let serial = self.next_serial();
+        let waiter = Waiter { serial, opened: now, heartbeats: 0, parked };
+        self.agenda.insert((waiter.due(&self.limits), serial), id.clone());
+        let order = self.by_id.entry(id.clone()).or_insert_with(Order::unknown);
+        order.waiters.reserve_exact(usize::from(order.waiters.is_empty()));
+        order.waiters.push_back(waiter);
+        self.waiting += 1;
+        if let Some(settlement) = &mut order.settlement
+            && settlement.state == State::Delivered
+        {
+            settlement.state = State::Reopened;
+        }
+    }
+
+    /// Claims an order for the payback that says `receipt`.
+    pub fn claim(&mut self, id: &OrderId, receipt: &Receipt, now: Instant) -> Claim {
+        let order = self.by_id.get(id);
+        match order.and_then(|order| order.settlement.as_ref()).map(|s| s.state) {
+            Some(State::Recording) => return Claim::Pending,
+            Some(State::Writing | State::Kept | State::Delivered) => return Claim::Repeated,
+            Some(State::Reopened) => self.forget(id),
+            None => {
+                let awaited = order.is_some();
+                if !self.make_room() && !awaited {
+                    return Claim::Full;
+                }
+            }
+        }
+        Claim::First(self.settle(id, receipt, State::Recording, now))
+    }
+
+    /// The result is recorded: takes out all who wait for it. They are to be written to;
+    /// what came of that is told to [`Orders::written`].
+    pub fn publish(&mut self, id: &OrderId) -> Vec<W> {
+        if let Some(settlement) = self.by_id.get_mut(id).and_then(|o| o.settlement.as_mut()) {
+            settlement.state = State::Writing;
+        }
+        self.take_waiters(id)
+    }
+
+    /// The result could not be recorded: the order is not settled, and who waits for it, waits on.
+    pub fn retract(&mut self, id: &OrderId) {
+        self.forget(id);
+    }
+
+    /// A result was written, and is certain (or not) to have reached somebody. Where it has reached
+    /// nobody, those who were parked meanwhile are returned, to be written to as well.
+    pub fn written(&mut self, id: &OrderId, serial: Serial, certain: bool) -> Vec<W> {
+        let Some(order) = self.by_id.get_mut(id) else { return Vec::new() };
+        let awaited = !order.waiters.is_empty();
+        let Some(settlement) = order.settlement.as_mut().filter(|s| s.serial == serial) else {
+            return Vec::new();
+        };
+        match (settlement.state, certain) {
+            (State::Writing | State::Kept, true) => {
+                settlement.state = if awaited { State::Reopened } else { State::Delivered };
+                self.delivered.insert(serial, id.clone());
+            }
+            (State::Writing, false) if awaited => return self.take_waiters(id),
+            (State::Writing, false) => settlement.state = State::Kept,
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Takes out one waiter whose client is gone; false if it was taken out before.
+    pub fn vanish(&mut self, id: &OrderId, serial: Serial) -> bool {
+        let Some(order) = self.by_id.get_mut(id) else { return false };
+        let Some(waiter) = order.take(serial) else { return false };
+        self.agenda.remove(&(waiter.due(&self.limits), serial));
+        self.waiting -= 1;
+        self.drop_if_unknown(id);
+        true
+    }
+
+    /// When the next thing is due.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.agenda.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// Does what is due at `now`, at most `most` things of it, and returns what is to be written.
+    pub fn due(&mut self, now: Instant, most: usize) -> Vec<Due<W>> {
+        let mut dues = Vec::new();
+        for _ in 0..most {
+            if self.next_due().is_none_or(|due| due > now) {
+                break;
+            }
+            if let Some(((_, serial), id)) = self.agenda.pop_first() {
+                dues.extend(self.run(id, serial, now));
+            }
+        }
+        dues
+    }
+
+    /// Puts a settled order back that was remembered on disk.
+    pub fn restore(&mut self, id: &OrderId, receipt: &Receipt, delivered: bool, at: Instant) {
+        let state = if delivered { State::Delivered } else { State::Kept };
+        let serial = self.settle(id, receipt, state, at);
+        if delivered {
+            self.delivered.insert(serial, id.clone());
+        }
+    }
+
+    /// Takes out all who are parked, whatever they wait for.
+    pub fn take_all(&mut self) -> Vec<W> {
+        let ids: Vec<OrderId> = self.by_id.keys().cloned().collect();
+        ids.iter().flat_map(|id| self.take_waiters(id)).collect()
+    }
+
+    /// One entry of the agenda, already taken from it: a waiter's, or else its order is too old.
+    fn run(&mut self, id: OrderId, serial: Serial, now: Instant) -> Option<Due<W>> {
+        let order = self.by_id.get_mut(&id)?;
+        let Some(waiter) = order.find(serial).map(|at| &mut order.waiters[at]) else {
+            self.forget(&id);
+            return None;
+        };
+        if now < waiter.opened + self.limits.timeout {
+            let beats = (now - waiter.opened).as_nanos() / self.limits.heartbeat.as_nanos();
+            waiter.heartbeats = beats as u32;
+            let parked = waiter.parked.clone();
+            self.agenda.insert((waiter.due(&self.limits), serial), id.clone());
+            return Some(Due::Heartbeat(id, serial, parked));
+        }
+        let waiter = order.take(serial)?;
+        self.waiting -= 1;
+        self.drop_if_unknown(&id);
+        Some(Due::Timeout(id, waiter.parked))
+    }
+
+    fn settle(&mut self, id: &OrderId, receipt: &Receipt, state: State, at: Instant) -> Serial {
+        let serial = self.next_serial();
+        let settlement = Settlement { serial, at, receipt: receipt.clone(), state };
+        let order = self.by_id.entry(id.clone()).or_insert_with(Order::unknown);
+        order.settlement = Some(Box::new(settlement));
+        self.agenda.insert((at + self.limits.keep, serial), id.clone());
+        self.settled += 1;
+        serial
+    }
+
+    /// Forgets what settled the order; who waits for it, waits on.
+    fn forget(&mut self, id: &OrderId) {
+        let settlement = self.by_id.get_mut(id).and_then(|order| order.settlement.take());
+        if let Some(Settlement { serial, at, .. }) = settlement.as_deref() {
+            self.agenda.remove(&(*at + self.limits.keep, *serial));
+            self.delivered.remove(serial);
+            self.settled -= 1;
+        }
+        self.drop_if_unknown(id);
+    }
+
+    /// Forgets delivered orders, the oldest first, until one more can be remembered; false if it can't.
+    fn make_room(&mut self) -> bool {
+        while self.settled >= self.limits.remember {
+            let Some((_, oldest)) = self.delivered.first_key_value() else { return false };
+            self.forget(&oldest.clone());
+        }
+        true
+    }
+
+    fn take_waiters(&mut self, id: &OrderId) -> Vec<W> {
+        let Some(order) = self.by_id.get_mut(id) else { return Vec::new() };
+        let waiters = std::mem::take(&mut order.waiters);
+        for waiter in &waiters {
+            self.agenda.remove(&(waiter.due(&self.limits), waiter.serial));
+        }
+        self.waiting -= waiters.len();
+        self.drop_if_unknown(id);
+        waiters.into_iter().map(|waiter| waiter.parked).collect()
+    }
+
+    fn drop_if_unknown(&mut self, id: &OrderId) {
+        if self.by_id.get(id).is_some_and(|o| o.waiters.is_empty() && o.settlement.is_none()) {
+            self.by_id.remove(id);
+        }
+    }
+
+    fn next_serial(&mut self) -> Serial {
+        self.last_serial += 1;
+        self.last_serial
+    }
+}
+
+impl<W> Order<W> {
+    fn unknown() -> Self {
+        Order { waiters: VecDeque::new(), settlement: None }
+    }
+
+    fn find(&self, serial: Serial) -> Option<usize> {
+        self.waiters.binary_search_by_key(&serial, |waiter| waiter.serial).ok()
+    }
+
+    fn take(&mut self, serial: Serial) -> Option<Waiter<W>> {
+        self.waiters.remove(self.find(serial)?)
+    }
+}
+
+impl<W> Waiter<W> {
+    /// When its next heartbeat is due, or its timeout.
+    fn due(&self, limits: &Limits) -> Instant {
+        let heartbeat = limits.heartbeat * (self.heartbeats + 1);
+        let next = if heartbeat.is_zero() { limits.timeout } else { heartbeat.min(limits.timeout) };
+        self.opened + next
+    }
+}
+
+impl Settlement {
+    fn settled(&self) -> Settled {
+        Settled { serial: self.serial, receipt: self.receipt.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        timeout: Duration::from_secs(60),
+        heartbeat: Duration::from_secs(15),
+        keep: Duration::from_secs(3600),
+        remember: 3,
+        waiters: 4,
+    };
+
+    /// The state machine with a clock that the test sets, and names for what is parked.
+    struct Scene {
+        orders: Orders<&'static str>,
+        start: Instant,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Scene { orders: Orders::new(LIMITS), start: Instant::now() }
+        }
+
+        fn at(&self, seconds: u64) -> Instant {
+            self.start + Duration::from_secs(seconds)
+        }
+
+        fn fresh(&mut self, order: &str, name: &'static str) -> Admission {
+            self.arrive(order, name, false)
+        }
+
+        fn again(&mut self, order: &str, name: &'static str) -> Admission {
+            self.arrive(order, name, true)
+        }
+
+        fn arrive(&mut self, order: &str, name: &'static str, again: bool) -> Admission {
+            let admission = self.orders.admit(&id(order), again);
+            if admission == Admission::Wait {
+                self.orders.park(&id(order), name, self.start);
+            }
+            admission
+        }
+
+        /// A payback that is recorded at once: its settlement, and who is written to.
+        fn pay(&mut self, order: &str) -> (Serial, Vec<&'static str>) {
+            match self.claim(order) {
+                Claim::First(serial) => (serial, self.orders.publish(&id(order))),
+                other => panic!("{other:?}"),
+            }
+        }
+
+        fn claim(&mut self, order: &str) -> Claim {
+            self.orders.claim(&id(order), &Receipt::default(), self.start)
+        }
+
+        fn deliver(&mut self, order: &str) {
+            let (serial, _) = self.pay(order);
+            assert!(self.orders.written(&id(order), serial, true).is_empty());
+        }
+
+        fn keep(&mut self, order: &str) {
+            let (serial, _) = self.pay(order);
+            assert!(self.orders.written(&id(order), serial, false).is_empty());
+        }
+    }
+
+    fn id(order: &str) -> OrderId {
+        OrderId::parse(order.as_bytes()).unwrap()
+    }
+
+    fn fetches(admission: Admission) -> Serial {
+        match admission {
+            Admission::Fetch(settled) => settled.serial,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn all_waiters_of_an_order_get_its_result_and_no_others() {
+        let mut scene = Scene::new();
+        scene.fresh("a", "one");
+        scene.fresh("b", "other");
+        scene.fresh("a", "two");
+        assert_eq!(scene.pay("a").1, ["one", "two"]);
+        assert_eq!(scene.orders.waiting(), 1);
+    }
+
+    #[test]
+    fn the_first_payback_settles_and_later_ones_change_nothing() {
+        let mut scene = Scene::new();
+        assert!(matches!(scene.claim("a"), Claim::First(_)));
+        assert_eq!(scene.claim("a"), Claim::Pending);
+        scene.orders.publish(&id("a"));
+        assert_eq!(scene.claim("a"), Claim::Repeated);
+    }
+
+    #[test]
+    fn a_kept_result_goes_to_the_first_who_asks_and_then_the_order_can_be_repeated() {
+        let mut scene = Scene::new();
+        scene.keep("a");
+        let serial = fetches(scene.fresh("a", "one"));
+        assert_eq!(scene.fresh("a", "two"), Admission::Wait, "it is being written to one");
+        assert!(scene.orders.written(&id("a"), serial, true).is_empty());
+        assert_eq!(scene.pay("a").1, ["two"]);
+    }
+
+    #[test]
+    fn who_parks_while_a_result_reaches_nobody_gets_it_next() {
+        let mut scene = Scene::new();
+        scene.fresh("a", "gone");
+        let (serial, gone) = scene.pay("a");
+        assert_eq!(gone, ["gone"]);
+        scene.fresh("a", "here");
+        assert_eq!(scene.orders.written(&id("a"), serial, false), ["here"]);
+        assert!(scene.orders.written(&id("a"), serial, true).is_empty());
+        assert_eq!(scene.fresh("a", "later"), Admission::Wait);
+    }
+
+    #[test]
+    fn who_comes_back_gets_a_result_that_was_delivered_before() {
+        let mut scene = Scene::new();
+        scene.deliver("a");
+        fetches(scene.again("a", "back"));
+        assert_eq!(scene.fresh("a", "fresh"), Admission::Wait);
+        fetches(scene.again("a", "back"));
+        assert_eq!(scene.again("b", "elsewhere"), Admission::Wait);
+    }
+
+    #[test]
+    fn a_result_in_doubt_is_kept_until_it_is_certain() {
+        let mut scene = Scene::new();
+        let (serial, _) = scene.pay("a");
+        scene.orders.written(&id("a"), serial, false);
+        scene.orders.written(&id("a"), serial, true);
+        assert_eq!(scene.fresh("a", "anew"), Admission::Wait);
+    }
+
+    #[test]
+    fn while_a_result_is_recorded_everybody_waits_for_it() {
+        let mut scene = Scene::new();
+        scene.claim("a");
+        assert_eq!(scene.again("a", "one"), Admission::Wait);
+        scene.orders.retract(&id("a"));
+        assert!(matches!(scene.claim("a"), Claim::First(_)));
+        assert_eq!(scene.orders.publish(&id("a")), ["one"]);
+    }
+
+    #[test]
+    fn a_waiter_hears_a_heartbeat_every_15_seconds_and_is_let_go_after_60() {
+        let mut scene = Scene::new();
+        scene.fresh("a", "one");
+        for second in [15, 30, 45] {
+            assert_eq!(scene.orders.next_due(), Some(scene.at(second)));
+            assert_eq!(scene.orders.due(scene.at(second), 9), [Due::Heartbeat(id("a"), 1, "one")]);
+        }
+        assert_eq!(scene.orders.due(scene.at(59), 9), []);
+        assert_eq!(scene.orders.due(scene.at(60), 9), [Due::Timeout(id("a"), "one")]);
+        assert_eq!((scene.orders.next_due(), scene.orders.by_id.len()), (None, 0));
+    }
+
+    #[test]
+    fn heartbeats_that_were_missed_are_not_made_up_for() {
+        let mut scene = Scene::new();
+        scene.fresh("a", "one");
+        assert_eq!(scene.orders.due(scene.at(50), 9).len(), 1);
+        assert_eq!(scene.orders.next_due(), Some(scene.at(60)));
+    }
+
+    #[test]
+    fn who_has_vanished_is_due_for_nothing() {
+        let mut scene = Scene::new();
+        scene.fresh("a", "one");
+        assert!(scene.orders.vanish(&id("a"), 1));
+        assert!(!scene.orders.vanish(&id("a"), 1));
+        assert_eq!((scene.orders.next_due(), scene.orders.by_id.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_settled_order_is_forgotten_in_time_and_its_new_waiters_are_not() {
+        let mut scene = Scene::new();
+        scene.deliver("a");
+        scene.orders.park(&id("a"), "anew", scene.at(3599));
+        assert_eq!(scene.orders.due(scene.at(3600), 9), []);
+        assert_eq!((scene.orders.settled(), scene.orders.waiting()), (0, 1));
+        assert_eq!(scene.pay("a").1, ["anew"]);
+    }
+
+    #[test]
+    fn the_oldest_delivered_order_makes_room_and_an_undelivered_one_never() {
+        let mut scene = Scene::new();
+        scene.keep("a");
+        scene.deliver("b");
+        scene.deliver("c");
+        scene.keep("d");
+        assert_eq!(scene.orders.settled(), 3);
+        assert_eq!(scene.claim("c"), Claim::Repeated, "b was older");
+        scene.keep("e");
+        assert_eq!(scene.claim("f"), Claim::Full);
+        scene.fresh("f", "waiting");
+        assert_eq!(scene.pay("f").1, ["waiting"]);
+    }
+
+    #[test]
+    fn one_waiter_too_many_is_told_so() {
+        let mut scene = Scene::new();
+        for order in ["a", "b", "c", "d"] {
+            assert_eq!(scene.fresh(order, "one"), Admission::Wait);
+        }
+        assert_eq!(scene.fresh("e", "surplus"), Admission::Full);
+        scene.pay("a");
+        assert_eq!(scene.fresh("e", "later"), Admission::Wait);
+    }
+
+    #[test]
+    fn nothing_is_left_behind() {
+        let mut scene = Scene::new();
+        scene.fresh("a", "one");
+        scene.fresh("b", "two");
+        scene.deliver("a");
+        assert_eq!(scene.orders.take_all(), ["two"]);
+        scene.orders.due(scene.at(9999), 9);
+        let Orders { by_id, agenda, delivered, waiting, settled, .. } = scene.orders;
+        assert!(by_id.is_empty() && agenda.is_empty() && delivered.is_empty());
+        assert_eq!((waiting, settled), (0, 0));
+    }
+}

@@ -1,1 +1,113 @@
-fn main() {}
+//! Starts the server, prints where it listens, and ends it with the right exit code.
+
+use std::io::{ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use orderpay::app::App;
+use orderpay::config::{self, Command, Config};
+use orderpay::events::{Event, Events};
+use orderpay::healthcheck;
+use orderpay::orders::Limits;
+use orderpay::os::{self, StopSignals};
+use orderpay::page::Facts;
+use orderpay::seats::Seats;
+use orderpay::server::{self, Server};
+use orderpay::waiters::Waiters;
+
+/// A mistake on the command line, as with most programs.
+const MISUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
+    let command = config::parse(arguments, |name| {
+        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    });
+    let outcome = match command {
+        Err(mistake) => return fail(&mistake, MISUSED),
+        Ok(Command::Help) => {
+            say(config::HELP);
+            Ok(())
+        }
+        Ok(Command::Version) => {
+            say(concat!("orderpay ", env!("CARGO_PKG_VERSION"), "\n"));
+            Ok(())
+        }
+        Ok(Command::Healthcheck(url)) => healthcheck::check(&url),
+        Ok(Command::Serve(config)) => serve(*config),
+    };
+    outcome.map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS)
+}
+
+fn serve(config: Config) -> Result<(), String> {
+    let signals = StopSignals::hold_back();
+    let listeners = bind(&config)?;
+    let events = Arc::new(Events::new(config.quiet));
+    let app = Arc::new(app(config, events.clone()));
+    let addresses: Vec<SocketAddr> = listeners.iter().flat_map(|l| l.local_addr()).collect();
+    let server =
+        Server::start(app.clone(), listeners).map_err(|error| format!("threads: {error}"))?;
+    for address in addresses {
+        say(&format!("orderpay listening on http://{address}/sse/test\n"));
+        events.happen(Event::Listening { address });
+    }
+    signals.wait();
+    events.happen(Event::Stopping { waiting: app.waiters.counts().0 });
+    server.stop();
+    events.happen(Event::Stopped);
+    Ok(())
+}
+
+fn bind(config: &Config) -> Result<Vec<TcpListener>, String> {
+    let mut listeners = Vec::new();
+    for address in &config.listen {
+        match server::bind(*address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if config.listen_default && is_missing(&error) => {}
+            Err(error) => return Err(format!("can't listen on {address}: {error}")),
+        }
+    }
+    if listeners.is_empty() { Err("no address to listen on".into()) } else { Ok(listeners) }
+}
+
+/// Whether a machine has no IPv6, or none on its loopback.
+fn is_missing(error: &std::io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+fn app(config: Config, events: Arc<Events>) -> App {
+    let descriptors = os::raise_descriptor_limit();
+    // What parked waiters must leave to requests: a payback has to get in.
+    let reserve = (descriptors / 32).clamp(64, 1024).min(descriptors / 2);
+    let limits = Limits {
+        timeout: config.timeout,
+        heartbeat: config.heartbeat,
+        keep: config.keep,
+        remember: config.remember,
+        waiters: descriptors - reserve,
+    };
+    App {
+        waiters: Waiters::new(limits, events.clone()),
+        seats: Seats::new(config.max_connections),
+        events,
+        facts: Facts {
+            timeout: config.timeout.as_secs_f64(),
+            heartbeat: config.heartbeat.as_secs_f64(),
+            token: config.token.is_some(),
+        },
+        token: config.token,
+    }
+}
+
+/// A closed stdout stops nothing.
+fn say(text: &str) {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn fail(error: &str, code: u8) -> ExitCode {
+    let _ = std::io::stderr().write_all(format!("orderpay: {error}\n").as_bytes());
+    ExitCode::from(code)
+}

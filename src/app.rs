@@ -1,0 +1,101 @@
+//! A request in, an answer out: what the server does, connections apart.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use crate::events::{Event, Events};
+use crate::metrics;
+use crate::order::OrderId;
+use crate::page::{self, Facts};
+use crate::request::Request;
+use crate::response::{Response, Status};
+use crate::routes::{self, Wanted};
+use crate::seats::Seats;
+use crate::sse;
+use crate::waiters::{Payment, Waiters};
+
+/// What all connections share.
+pub struct App {
+    pub waiters: Waiters,
+    pub seats: Seats,
+    pub events: Arc<Events>,
+    pub facts: Facts,
+    pub token: Option<String>,
+}
+
+/// What a request gets.
+pub enum Answer {
+    Response(Response),
+    /// An event stream, for as long as it takes.
+    Stream {
+        order: OrderId,
+        last_event_id: Option<Vec<u8>>,
+    },
+}
+
+impl App {
+    /// Answers a request that came on `stream`.
+    pub fn answer(&self, request: &Request<'_>, stream: &TcpStream) -> Answer {
+        let response = match routes::route(request, self.token.as_deref()) {
+            Ok(Wanted::Wait(order)) => match request.last_event_id {
+                Some(sse::FINISH_ID) => self.seen(&order, stream),
+                last => return Answer::Stream { order, last_event_id: last.map(<[u8]>::to_vec) },
+            },
+            Ok(wanted) => self.serve(wanted),
+            Err(denied) => denied.response(),
+        };
+        Answer::Response(response)
+    }
+
+    /// Tells the log why a request was answered with an error.
+    pub fn tell_refusal(&self, response: &Response, stream: &TcpStream) {
+        if response.status >= Status::BadRequest {
+            let reason = String::from_utf8_lossy(&response.body);
+            let reason = reason.trim_ascii_end();
+            self.events.happen(Event::Refused { status: response.status, stream, reason });
+        }
+    }
+
+    fn serve(&self, wanted: Wanted) -> Response {
+        match wanted {
+            Wanted::Redirect => Response::empty(Status::Found).with("Location", "/sse/test"),
+            Wanted::Page { order, base } => {
+                let page = page::page(&order, base, &self.facts).into_bytes();
+                Response::new(Status::Ok, "text/html;charset=UTF-8", page)
+                    .with("Content-Security-Policy", page::SECURITY_POLICY)
+                    .with("Referrer-Policy", "no-referrer")
+                    .with("X-Content-Type-Options", "nosniff")
+                    .with("Cache-Control", "no-cache")
+            }
+            Wanted::Asset(asset) => {
+                Response::new(Status::Ok, asset.media, asset.content.as_bytes())
+                    .with("X-Content-Type-Options", "nosniff")
+                    .with("Cache-Control", "no-cache")
+            }
+            Wanted::Pay(order, receipt) => match self.waiters.pay(&order, &receipt) {
+                Payment::Settled { written } => paid(written),
+                Payment::Repeated => paid(0),
+                Payment::Full => unavailable("too many orders wait to be delivered"),
+            },
+            Wanted::Health => Response::new(Status::Ok, "text/plain", b"ok"),
+            Wanted::Metrics => Response::new(Status::Ok, metrics::MEDIA, metrics::render(self)),
+            Wanted::Wait(_) => unreachable!("a stream is no response"),
+        }
+    }
+
+    /// RFC 9110, section 15.3.5, and WHATWG HTML, section 9.2.3: 204 stops an EventSource.
+    fn seen(&self, order: &OrderId, stream: &TcpStream) -> Response {
+        self.events.happen(Event::Seen { order, stream });
+        Response::empty(Status::NoContent)
+    }
+}
+
+fn paid(written: usize) -> Response {
+    Response::text(Status::Ok, "ok").with("Orderpay-Delivered", written.to_string())
+}
+
+/// Not acknowledged: the payment platform tries again.
+fn unavailable(reason: &str) -> Response {
+    Response::text(Status::ServiceUnavailable, format!("{reason}: try again\n"))
+        .with("Retry-After", "5")
+}

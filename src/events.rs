@@ -1,0 +1,170 @@
+//! What happens: each event is one line on stderr, so that a terminal tells the story, and one count
+//! for `/metrics`.
+
+use std::fmt;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::SystemTime;
+
+use crate::order::OrderId;
+use crate::response::Status;
+use crate::utc::Utc;
+
+/// Something worth a line.
+pub enum Event<'a> {
+    /// The server takes connections.
+    Listening { address: std::net::SocketAddr },
+    /// An `orderpay` was parked; with the last event ID of a browser that comes back.
+    Waiting { order: &'a OrderId, stream: &'a TcpStream, last_event_id: Option<&'a [u8]> },
+    /// An `orderpay` found its result and got it at once.
+    Fetched { order: &'a OrderId, stream: &'a TcpStream },
+    /// An `orderpay` came back after `finish`, and was told to stop.
+    Seen { order: &'a OrderId, stream: &'a TcpStream },
+    /// An `orderpay` found no room, and was told to come back later.
+    Full { order: &'a OrderId, stream: &'a TcpStream },
+    /// A payback settled its order.
+    Paid { order: &'a OrderId, delivered: usize },
+    /// A payback for a settled order changed nothing.
+    Repeated { order: &'a OrderId },
+    /// A payback was not acknowledged.
+    Unavailable { order: &'a OrderId },
+    /// A waiter's time was up.
+    Timeout { order: &'a OrderId, stream: &'a TcpStream },
+    /// A waiter's client was gone.
+    Vanished { order: &'a OrderId, stream: &'a TcpStream },
+    /// A request was answered with an error.
+    Refused { status: Status, stream: &'a TcpStream, reason: &'a str },
+    /// A signal came: no more connections are taken.
+    Stopping { waiting: usize },
+    /// All that was begun is done.
+    Stopped,
+}
+
+/// The log, and the counts since the start.
+#[derive(Default)]
+pub struct Events {
+    quiet: bool,
+    counts: Counts,
+}
+
+/// How often what has happened.
+#[derive(Default)]
+pub struct Counts {
+    pub connections: AtomicU64,
+    pub paid: AtomicU64,
+    pub repeated: AtomicU64,
+    pub unavailable: AtomicU64,
+    pub fetched: AtomicU64,
+    pub timeouts: AtomicU64,
+    pub vanished: AtomicU64,
+    pub full: AtomicU64,
+    pub refused: [AtomicU64; REFUSALS.len()],
+}
+
+/// The statuses that a refusal can have.
+pub const REFUSALS: [Status; 12] = [
+    Status::BadRequest,
+    Status::Unauthorized,
+    Status::Forbidden,
+    Status::NotFound,
+    Status::MethodNotAllowed,
+    Status::RequestTimeout,
+    Status::ContentTooLarge,
+    Status::UriTooLong,
+    Status::FieldsTooLarge,
+    Status::NotImplemented,
+    Status::ServiceUnavailable,
+    Status::VersionNotSupported,
+];
+
+impl Events {
+    /// `quiet` keeps the log silent; what happens is counted all the same.
+    pub fn new(quiet: bool) -> Self {
+        Events { quiet, counts: Counts::default() }
+    }
+
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Counts the event, and writes its line. A closed stderr stops nothing.
+    pub fn happen(&self, event: Event<'_>) {
+        if let Some(count) = self.counts.of(&event) {
+            count.fetch_add(1, Relaxed);
+        }
+        if !self.quiet {
+            let line = format!("{} {event}\n", Utc::from(SystemTime::now()));
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
+    }
+}
+
+impl Counts {
+    fn of(&self, event: &Event<'_>) -> Option<&AtomicU64> {
+        match event {
+            Event::Paid { .. } => Some(&self.paid),
+            Event::Repeated { .. } => Some(&self.repeated),
+            Event::Unavailable { .. } => Some(&self.unavailable),
+            Event::Fetched { .. } => Some(&self.fetched),
+            Event::Timeout { .. } => Some(&self.timeouts),
+            Event::Vanished { .. } => Some(&self.vanished),
+            Event::Full { .. } => Some(&self.full),
+            Event::Refused { status, .. } => {
+                REFUSALS.iter().position(|refusal| refusal == status).map(|at| &self.refused[at])
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Listening { address } => write!(f, "event=listening address={address}"),
+            Event::Waiting { order, stream, last_event_id } => {
+                write!(f, "event=waiting order={order} peer={}", Peer(stream))?;
+                last_event_id
+                    .map_or(Ok(()), |id| write!(f, " last_event_id=\"{}\"", id.escape_ascii()))
+            }
+            Event::Fetched { order, stream } => {
+                write!(f, "event=fetched order={order} peer={}", Peer(stream))
+            }
+            Event::Seen { order, stream } => {
+                write!(f, "event=seen order={order} peer={}", Peer(stream))
+            }
+            Event::Full { order, stream } => {
+                write!(f, "event=full order={order} peer={}", Peer(stream))
+            }
+            Event::Paid { order, delivered } => {
+                write!(f, "event=paid order={order} delivered={delivered}")
+            }
+            Event::Repeated { order } => write!(f, "event=repeated order={order}"),
+            Event::Unavailable { order } => write!(f, "event=unavailable order={order}"),
+            Event::Timeout { order, stream } => {
+                write!(f, "event=timeout order={order} peer={}", Peer(stream))
+            }
+            Event::Vanished { order, stream } => {
+                write!(f, "event=vanished order={order} peer={}", Peer(stream))
+            }
+            Event::Refused { status, stream, reason } => {
+                let status = status.code();
+                write!(f, "event=refused status={status} peer={} reason={reason:?}", Peer(stream))
+            }
+            Event::Stopping { waiting } => write!(f, "event=stopping waiting={waiting}"),
+            Event::Stopped => write!(f, "event=stopped"),
+        }
+    }
+}
+
+/// The other end of a connection, if it is still known.
+struct Peer<'a>(&'a TcpStream);
+
+impl fmt::Display for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.peer_addr() {
+            Ok(address) => address.fmt(f),
+            Err(_) => f.write_str("gone"),
+        }
+    }
+}

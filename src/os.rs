@@ -1,0 +1,93 @@
+//! The few things that std lacks, of Linux: the only unsafe code.
+//!
+//! Each function is one call of the C library that std links anyway.
+
+use std::ffi::{c_int, c_ulong};
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+
+/// `sigset_t` of glibc and musl: 1024 bits.
+#[repr(C)]
+struct SigSet([c_ulong; 1024 / c_ulong::BITS as usize]);
+
+/// `struct rlimit` with 64-bit fields, as `getrlimit` and `setrlimit` take it on 64-bit Linux.
+#[repr(C)]
+struct Limit {
+    soft: c_ulong,
+    hard: c_ulong,
+}
+
+const SIGINT: c_int = 2;
+const SIGTERM: c_int = 15;
+const SIG_BLOCK: c_int = 0;
+const RLIMIT_NOFILE: c_int = 7;
+const SIOCOUTQ: c_ulong = 0x5411;
+
+unsafe extern "C" {
+    fn sigemptyset(set: *mut SigSet) -> c_int;
+    fn sigaddset(set: *mut SigSet, signal: c_int) -> c_int;
+    fn pthread_sigmask(how: c_int, set: *const SigSet, old: *mut SigSet) -> c_int;
+    fn sigwait(set: *const SigSet, signal: *mut c_int) -> c_int;
+    fn getrlimit(resource: c_int, limit: *mut Limit) -> c_int;
+    fn setrlimit(resource: c_int, limit: *const Limit) -> c_int;
+    fn listen(socket: c_int, backlog: c_int) -> c_int;
+    fn ioctl(descriptor: c_int, request: c_ulong, value: *mut c_int) -> c_int;
+}
+
+/// The signals that stop the server, held back from every thread so that one can wait for them.
+///
+/// A held-back signal reaches PID 1 too, which otherwise is deaf to what it has no handler for.
+pub struct StopSignals(SigSet);
+
+impl StopSignals {
+    /// Holds them back in this thread and in all that it starts later: call it first.
+    pub fn hold_back() -> StopSignals {
+        let mut set = SigSet([0; _]);
+        // SAFETY: `set` is as large as a sigset_t and outlives the calls; the signals exist.
+        unsafe {
+            sigemptyset(&mut set);
+            sigaddset(&mut set, SIGINT);
+            sigaddset(&mut set, SIGTERM);
+            pthread_sigmask(SIG_BLOCK, &set, std::ptr::null_mut());
+        }
+        StopSignals(set)
+    }
+
+    /// Blocks until one of them comes.
+    pub fn wait(&self) {
+        let mut signal = 0;
+        // SAFETY: both pointers are to live values of the right types.
+        while unsafe { sigwait(&self.0, &mut signal) } != 0 {}
+    }
+}
+
+/// Raises the soft limit of descriptors to the hard one; the limit in force then.
+pub fn raise_descriptor_limit() -> usize {
+    let mut limit = Limit { soft: 0, hard: 0 };
+    // SAFETY: `limit` is a struct rlimit that outlives both calls.
+    unsafe {
+        if getrlimit(RLIMIT_NOFILE, &mut limit) != 0 {
+            return 1024;
+        }
+        let raised = Limit { soft: limit.hard, hard: limit.hard };
+        let done = setrlimit(RLIMIT_NOFILE, &raised) == 0;
+        usize::try_from(if done { raised.soft } else { limit.soft }).unwrap_or(usize::MAX)
+    }
+}
+
+/// Lets as many connections wait to be accepted as the kernel allows. std asks for 128; of a crowd
+/// that comes back after a restart, the others would try again a second later.
+pub fn deepen_backlog(listener: &TcpListener) -> io::Result<()> {
+    // SAFETY: no memory is passed; the descriptor is open as long as `listener` is borrowed.
+    let result = unsafe { listen(listener.as_raw_fd(), c_int::MAX) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// How many bytes that were written the other side has not acknowledged yet (tcp(7), SIOCOUTQ).
+pub fn unacknowledged(stream: &TcpStream) -> io::Result<usize> {
+    let mut bytes = 0;
+    // SAFETY: SIOCOUTQ writes one int, which outlives the call; the descriptor is open.
+    let result = unsafe { ioctl(stream.as_raw_fd(), SIOCOUTQ, &mut bytes) };
+    if result == 0 { Ok(bytes as usize) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,75 @@
+//! The page, embedded: what stands in `www/` is all there is.
+
+use crate::order::OrderId;
+
+/// A part of the page: `/sse/NAME`.
+#[derive(Debug, PartialEq)]
+pub struct Asset {
+    name: &'static str,
+    pub media: &'static str,
+    pub content: &'static str,
+}
+
+macro_rules! asset {
+    ($name:literal, $media:literal) => {
+        Asset { name: $name, media: $media, content: include_str!(concat!("../www/", $name)) }
+    };
+}
+
+const ASSETS: &[Asset] = &[
+    asset!("page.css", "text/css;charset=UTF-8"),
+    asset!("page.js", "text/javascript;charset=UTF-8"),
+    asset!("icon.svg", "image/svg+xml"),
+];
+
+/// The page may use what comes with it and nothing else (W3C Content Security Policy).
+pub const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
+
+const PAGE: &str = include_str!("../www/page.html");
+
+/// Where the page is told what it can't know.
+const MARK: &str = "<!--orderpay-->";
+
+/// What the page needs to know of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// In seconds.
+    pub timeout: f64,
+    /// In seconds; 0 means none.
+    pub heartbeat: f64,
+    /// Whether paying needs a token.
+    pub token: bool,
+}
+
+/// The asset of this name.
+pub fn asset(name: &[u8]) -> Option<&'static Asset> {
+    ASSETS.iter().find(|asset| asset.name.as_bytes() == name)
+}
+
+/// The page for an order; all its addresses are relative to `base`, so that a proxy may serve it
+/// under a path of its own.
+pub fn page(order: &OrderId, base: &str, facts: &Facts) -> String {
+    let Facts { timeout, heartbeat, token } = facts;
+    let told = format!(
+        "<base href=\"{base}\">\n<meta name=\"orderpay\" data-order=\"{order}\" \
+         data-timeout=\"{timeout}\" data-heartbeat=\"{heartbeat}\" data-token=\"{token}\">"
+    );
+    PAGE.replacen(MARK, &told, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_told_its_order_once() {
+        assert_eq!(PAGE.matches(MARK).count(), 1);
+        let facts = Facts { timeout: 60.0, heartbeat: 0.5, token: false };
+        let page = page(&OrderId::default(), "../", &facts);
+        assert!(page.contains(
+            "<base href=\"../\">\n<meta name=\"orderpay\" data-order=\"1\" \
+             data-timeout=\"60\" data-heartbeat=\"0.5\" data-token=\"false\">"
+        ));
+    }
+}

@@ -1,0 +1,159 @@
+//! The connections that are being served: so many seats, and no more.
+//!
+//! When all are taken, the connection that has kept its thread waiting longest gives up its seat,
+//! so that slow clients can't keep a payback out.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::lock;
+
+/// A connection keeps its seat at least this long: its request may be on its way.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// All seats.
+pub struct Seats {
+    limit: usize,
+    start: Instant,
+    table: Mutex<Table>,
+    freed: Condvar,
+    closing: AtomicBool,
+}
+
+#[derive(Default)]
+struct Table {
+    seats: Vec<Option<Arc<Seat>>>,
+    /// Indexes of empty places in `seats`.
+    free: Vec<usize>,
+}
+
+/// One connection's place: its stream, until somebody takes it with [`Seats::leave`].
+pub struct Seat {
+    pub stream: TcpStream,
+    index: usize,
+    /// Since when its thread waits for the client, in ms since the start; [`BUSY`] if it doesn't.
+    waits_since: AtomicU64,
+}
+
+const BUSY: u64 = u64::MAX;
+
+impl Seats {
+    pub fn new(limit: usize) -> Self {
+        Seats {
+            limit,
+            start: Instant::now(),
+            table: Mutex::default(),
+            freed: Condvar::new(),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Connections that are being served.
+    pub fn taken(&self) -> usize {
+        lock(&self.table).taken()
+    }
+
+    /// Seats a new connection. When all seats are taken, this waits until one is given up.
+    pub fn take(&self, stream: TcpStream) -> Arc<Seat> {
+        let mut table = lock(&self.table);
+        while table.taken() >= self.limit {
+            table.evict(self.ms(Instant::now()));
+            table = self.wait(table);
+        }
+        let index = table.free.pop().unwrap_or(table.seats.len());
+        let waits_since = AtomicU64::new(self.ms(Instant::now()));
+        let seat = Arc::new(Seat { stream, index, waits_since });
+        match table.seats.get_mut(index) {
+            Some(place) => *place = Some(seat.clone()),
+            None => table.seats.push(Some(seat.clone())),
+        }
+        seat
+    }
+
+    /// Gives up a seat and returns its stream.
+    pub fn leave(&self, seat: Arc<Seat>) -> Option<TcpStream> {
+        let mut table = lock(&self.table);
+        table.seats[seat.index] = None;
+        table.free.push(seat.index);
+        let awaited = self.closing() || table.taken() + 1 >= self.limit;
+        drop(table);
+        if awaited {
+            self.freed.notify_all();
+        }
+        // The table's share is gone, so this one is the last.
+        Arc::into_inner(seat).map(|seat| seat.stream)
+    }
+
+    /// The thread of this seat waits for its client from `now` on.
+    pub fn waits(&self, seat: &Seat, now: Instant) {
+        seat.waits_since.store(self.ms(now), Relaxed);
+    }
+
+    /// The thread of this seat has a whole request to answer.
+    pub fn works(&self, seat: &Seat) {
+        seat.waits_since.store(BUSY, Relaxed);
+    }
+
+    /// Lets go of the connection that has waited longest, and then waits a moment for a seat to be
+    /// given up. It's for one who finds that there are too few threads or descriptors.
+    pub fn squeeze(&self) {
+        let mut table = lock(&self.table);
+        table.evict(self.ms(Instant::now()));
+        drop(self.wait(table));
+    }
+
+    /// No connection is to be kept alive any more.
+    pub fn closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    /// From now on no connection is kept alive.
+    pub fn close(&self) {
+        self.closing.store(true, Relaxed);
+    }
+
+    /// Ends all connections that wait for a request, and waits till the others are answered, but
+    /// not past the deadline.
+    pub fn wait_empty(&self, deadline: Instant) {
+        let mut table = lock(&self.table);
+        while table.taken() > 0 && Instant::now() < deadline {
+            for seat in table.seats.iter().flatten() {
+                if seat.waits_since.load(Relaxed) != BUSY {
+                    let _ = seat.stream.shutdown(Shutdown::Read);
+                }
+            }
+            table = self.wait(table);
+        }
+    }
+
+    fn wait<'t>(
+        &self,
+        table: std::sync::MutexGuard<'t, Table>,
+    ) -> std::sync::MutexGuard<'t, Table> {
+        let moment = PATIENCE / 10;
+        self.freed.wait_timeout(table, moment).unwrap_or_else(|poison| poison.into_inner()).0
+    }
+
+    fn ms(&self, now: Instant) -> u64 {
+        now.duration_since(self.start).as_millis() as u64
+    }
+}
+
+impl Table {
+    fn taken(&self) -> usize {
+        self.seats.len() - self.free.len()
+    }
+
+    /// Shuts down the connection that has waited longest, if any has waited long enough. Its thread
+    /// then reads the end, and leaves.
+    fn evict(&mut self, now: u64) {
+        let waits = |seat: &&Arc<Seat>| seat.waits_since.load(Relaxed);
+        let Some(seat) = self.seats.iter().flatten().min_by_key(waits) else { return };
+        if waits(&seat).saturating_add(PATIENCE.as_millis() as u64) <= now {
+            seat.waits_since.store(BUSY, Relaxed);
+            let _ = seat.stream.shutdown(Shutdown::Both);
+        }
+    }
+}

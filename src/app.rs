@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use crate::events::{Event, Events};
-use crate::metrics;
+use crate::metrics::{self, Gauges};
 use crate::order::OrderId;
 use crate::page::{self, Facts};
 use crate::request::Request;
@@ -78,9 +78,15 @@ impl App {
                 Payment::Full => unavailable("too many orders wait to be delivered"),
             },
             Wanted::Health => Response::new(Status::Ok, "text/plain", b"ok"),
-            Wanted::Metrics => Response::new(Status::Ok, metrics::MEDIA, metrics::render(self)),
+            Wanted::Metrics => Response::new(Status::Ok, metrics::MEDIA, self.metrics()),
             Wanted::Wait(_) => unreachable!("a stream is no response"),
         }
+    }
+
+    fn metrics(&self) -> Vec<u8> {
+        let (waiting, remembered) = self.waiters.counts();
+        let gauges = Gauges { waiting, remembered, connections: self.seats.taken() };
+        metrics::render(&gauges, self.events.counts())
     }
 
     /// RFC 9110, section 15.3.5, and WHATWG HTML, section 9.2.3: 204 stops an EventSource.

@@ -1,4 +1,52 @@
-//! Waits for a payment over server-sent events.
+//! A page waits for a payment, over server-sent events: HTTP/1.1 by hand, std alone.
+//!
+//! # One payment, from request to finish
+//!
+//! ```text
+//!   browser                         orderpay                         payment platform
+//!      │                                │                                    │
+//!      │  GET /sse/orderpay/42          │                                    │
+//!      ├───────────────────────────────▶│ a thread reads the request,        │
+//!      │  200, event:waiting            │ greets and parks the stream:       │
+//!      │◀───────────────────────────────┤ one map entry, and no thread       │
+//!      │                                │                                    │
+//!      │  :                             │ the reaper's heartbeat, every 15 s │
+//!      │◀───────────────────────────────┤                                    │
+//!      │                                │           POST /sse/payback/42     │
+//!      │                                │◀───────────────────────────────────┤
+//!      │  data:支付成功                 │ another thread settles the order,  │
+//!      │  event:finish                  │ takes out all who wait for it and  │
+//!      │◀───────────────────────────────┤ writes to their streams            │
+//!      │  end of stream                 │                                ok  │
+//!      │◀───────────────────────────────┼───────────────────────────────────▶│
+//! ```
+//!
+//! Who has the stream, has the order's state: it is with the thread that reads its request, then
+//! parked, then with whoever takes it out to end it: a payback, or the reaper when its time is up.
+//!
+//! # The chapters, in reading order
+//!
+//! What stands above knows nothing of what stands below.
+//!
+//! - [`order`]: what an order is, and what its payback says
+//! - [`orders`]: the state machine: waiting → settled → forgotten
+//! - [`utc`]: the date
+//! - [`request`]: bytes → a whole request, more needed, or a refusal
+//! - [`response`]: status, head, the one place that writes one
+//! - [`sse`]: one event, one frame, one write
+//! - [`page`]: `www/`, embedded
+//! - [`routes`]: a request → what is wanted
+//! - [`os`]: the few things that std lacks
+//! - [`events`]: the log, and what is counted
+//! - [`waiters`]: the state machine behind its lock, with real streams
+//! - [`reaper`]: does what is due, and sleeps till the next deadline
+//! - [`seats`]: so many connections at once, and no more
+//! - [`metrics`]: what is counted, for Prometheus
+//! - [`app`]: a request in, an answer out
+//! - [`connection`]: read a request, answer it, again
+//! - [`server`]: bind, accept, a thread per connection, shut down
+//! - [`config`]: options and environment
+//! - [`healthcheck`]: is it well? For images without a shell
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,8 +70,8 @@ pub mod sse;
 pub mod utc;
 pub mod waiters;
 
-/// Locks, also after a thread has panicked with the lock: what it guards is whole between any two
-/// statements that can panic, and a panic must cost one connection, not the server.
+/// Locks, also after a thread has panicked with the lock: a panic must cost one connection, not the
+/// server, and what is locked here is whole between any two statements that can panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,62 @@
+//! What every test stands on: the server under test, the clients that talk to it, and patience.
+//!
+//! Each file in `tests/` is a program of its own that says `mod support;` and uses a part of this.
+#![allow(dead_code, unused_imports)]
+
+pub mod client;
+pub mod folder;
+pub mod http;
+pub mod json;
+pub mod program;
+pub mod server;
+pub mod sse;
+pub mod tool;
+pub mod webdriver;
+
+pub use client::{Client, Stream};
+pub use folder::Folder;
+pub use http::{Answer, mask_date, request};
+pub use program::Program;
+pub use server::Server;
+pub use tool::{skipped, tool};
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must happen soon: far longer than it takes, so that only a fault runs into it.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long to wait before looking again.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// The frames of the event stream, byte for byte (section 3 of the contract).
+pub const GREETING: &str = "event:waiting\nid:0\nretry:1000\n\n";
+pub const HEARTBEAT: &str = ":\n\n";
+pub const PAID: &str = "data:支付成功\n\nevent:finish\nid:6666\ndata:哈哈\n\n";
+pub const TIMED_OUT: &str = "data:timeout!!\n\n";
+pub const NO_ROOM: &str = "retry:5000\n\n";
+
+/// Waits until `look` finds something and returns it; panics when [`PATIENCE`] is over.
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, look)
+}
+
+pub fn eventually_within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {limit:?} in vain for {what}");
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Watches for `length` that something stays as it is: for what must not happen, the only proof is time.
+pub fn stays_true(length: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + length;
+    while Instant::now() < end {
+        assert!(holds(), "no longer true: {what}");
+        thread::sleep(PAUSE);
+    }
+}

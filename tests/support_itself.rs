@@ -1,0 +1,119 @@
+//! Can the tests be trusted? The parts of their support that could be wrong themselves.
+
+mod support;
+
+use support::json::Json;
+use support::sse::{Event, Parser};
+use support::webdriver::Browser;
+use support::{Folder, mask_date};
+
+/// What a browser dispatches: type, data, last event ID.
+type Dispatched = (&'static str, &'static str, &'static str);
+
+/// The examples of WHATWG HTML, section 9.2.6, and what its grammar says at the edges.
+const STREAMS: &[(&str, &[Dispatched])] = &[
+    ("data: YHOO\ndata: +2\ndata: 10\n\n", &[("message", "YHOO\n+2\n10", "")]),
+    (
+        ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n",
+        &[
+            ("message", "first event", "1"),
+            ("message", "second event", ""),
+            ("message", " third event", ""),
+        ],
+    ),
+    ("data\n\ndata\ndata\n\ndata:", &[("message", "", ""), ("message", "\n", "")]),
+    ("data:test\n\ndata: test\n\n", &[("message", "test", ""), ("message", "test", "")]),
+    (
+        "data:a\r\rdata:b\r\n\r\ndata:c\n\n",
+        &[("message", "a", ""), ("message", "b", ""), ("message", "c", "")],
+    ),
+    ("\u{feff}data:after a BOM\n\n", &[("message", "after a BOM", "")]),
+    ("\u{feff}\u{feff}data:only one\n\n", &[]),
+    ("data:a\n\u{feff}data:not at the start\n\n", &[("message", "a", "")]),
+    ("event:pay\ndata:a\n\ndata:b\n\n", &[("pay", "a", ""), ("message", "b", "")]),
+    ("event:no data\n\ndata:b\n\n", &[("message", "b", "")]),
+    ("id:1\ndata:a\n\nid:2\0\ndata:b\n\n", &[("message", "a", "1"), ("message", "b", "1")]),
+    ("id:1\n\ndata:a\n\n", &[("message", "a", "1")]),
+    ("Data:a\nfoo:b\n data:c\n\n", &[]),
+    ("data:never ended\n", &[]),
+    ("data:a\u{2028}b\u{0}c\n\n", &[("message", "a\u{2028}b\u{0}c", "")]),
+    (
+        "data:支付成功\n\nevent:finish\nid:6666\ndata:哈哈\n\n",
+        &[("message", "支付成功", ""), ("finish", "哈哈", "6666")],
+    ),
+];
+
+fn event((kind, data, id): &Dispatched) -> Event {
+    Event { kind: (*kind).into(), data: (*data).into(), last_event_id: (*id).into() }
+}
+
+#[test]
+fn the_parser_follows_whatwg_in_one_piece_and_byte_by_byte() {
+    for (stream, dispatched) in STREAMS {
+        let expected: Vec<Event> = dispatched.iter().map(event).collect();
+        assert_eq!(Parser::default().push(stream.as_bytes()), expected, "{stream:?}");
+        let mut parser = Parser::default();
+        let events: Vec<Event> = stream.bytes().flat_map(|byte| parser.push(&[byte])).collect();
+        assert_eq!(events, expected, "{stream:?} byte by byte");
+    }
+}
+
+#[test]
+fn a_retry_is_taken_only_when_it_is_all_digits() {
+    let retry_after = |stream: &str| {
+        let mut parser = Parser::default();
+        parser.push(stream.as_bytes());
+        parser.retry.map(|it| it.as_millis())
+    };
+    assert_eq!(retry_after("retry:1000\n"), Some(1000));
+    assert_eq!(retry_after("retry: 5000\nretry:1s\nretry:-1\nretry:+1\nretry\n"), Some(5000));
+}
+
+#[test]
+fn the_greeting_sets_the_id_and_dispatches_nothing() {
+    let mut parser = Parser::default();
+    assert_eq!(parser.push(support::GREETING.as_bytes()), []);
+    assert_eq!(parser.last_event_id, "0");
+    parser.push(support::HEARTBEAT.as_bytes());
+    assert_eq!((parser.last_event_id.as_str(), parser.comments), ("0", 1));
+}
+
+#[test]
+fn what_json_reads_it_writes() {
+    let text = r#"{"a":[1,-2.5,true,null],"b":{},"c":"\"\\ 支付\u0001","d":[]}"#;
+    assert_eq!(Json::parse(text).to_string(), text);
+    assert_eq!(Json::parse(r#" { "a" : "\ud83d\ude00\n" } "#)["a"].text(), "😀\n");
+}
+
+#[test]
+fn only_dates_are_masked() {
+    let raw = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nDate";
+    assert_eq!(mask_date(raw), "HTTP/1.1 200 OK\r\nDate: …\r\n\r\nDate");
+}
+
+#[test]
+fn the_browser_can_be_driven() {
+    let Some(browser) = Browser::start(&["--accept-lang=zh-CN", "--window-size=800,600"]) else {
+        return;
+    };
+    browser.open("data:text/html,<button onclick='out.value=1+1;console.error(7)'>add</button><output id=out>");
+    browser.click("button");
+    assert_eq!(browser.wait_for_text("#out", "2"), "2");
+    assert_eq!(browser.run("return navigator.language + innerWidth"), "zh-CN800".into());
+    browser.prefer("prefers-color-scheme", "dark");
+    browser.wait_until("return matchMedia('(prefers-color-scheme: dark)').matches");
+    assert!(
+        browser.console().iter().any(|line| line.starts_with("SEVERE") && line.ends_with(" 7"))
+    );
+
+    let first = browser.window();
+    let second = browser.new_window();
+    assert_eq!(browser.windows().len(), 2);
+    assert_eq!((browser.window(), browser.url()), (second, "about:blank".to_owned()));
+    browser.close_window();
+    browser.switch_to(&first);
+
+    let folder = Folder::new();
+    browser.screenshot(&folder.join("page.png"));
+    assert!(std::fs::read(folder.join("page.png")).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"));
+}

@@ -112,6 +112,16 @@ pub enum Claim {
     Full,
 }
 
+/// What follows from a result's having been written.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Sequel<W> {
+    Nothing,
+    /// It has reached somebody for the first time.
+    Delivered,
+    /// It has reached nobody, but these were parked meanwhile: they are to be written to next.
+    WriteTo(Vec<W>),
+}
+
 /// Something that is due for a waiter.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Due<W> {
@@ -211,24 +221,26 @@ impl<W: Clone> Orders<W> {
         self.forget(id);
     }
 
-    /// A result was written, and is certain (or not) to have reached somebody. Where it has reached
-    /// nobody, those who were parked meanwhile are returned, to be written to as well.
-    pub fn written(&mut self, id: &OrderId, serial: Serial, certain: bool) -> Vec<W> {
-        let Some(order) = self.by_id.get_mut(id) else { return Vec::new() };
+    /// A result was written, and is certain (or not) to have reached somebody.
+    pub fn written(&mut self, id: &OrderId, serial: Serial, certain: bool) -> Sequel<W> {
+        let Some(order) = self.by_id.get_mut(id) else { return Sequel::Nothing };
         let awaited = !order.waiters.is_empty();
         let Some(settlement) = order.settlement.as_mut().filter(|s| s.serial == serial) else {
-            return Vec::new();
+            return Sequel::Nothing;
         };
         match (settlement.state, certain) {
             (State::Writing | State::Kept, true) => {
                 settlement.state = if awaited { State::Reopened } else { State::Delivered };
                 self.delivered.insert(serial, id.clone());
+                Sequel::Delivered
             }
-            (State::Writing, false) if awaited => return self.take_waiters(id),
-            (State::Writing, false) => settlement.state = State::Kept,
-            _ => {}
+            (State::Writing, false) if awaited => Sequel::WriteTo(self.take_waiters(id)),
+            (State::Writing, false) => {
+                settlement.state = State::Kept;
+                Sequel::Nothing
+            }
+            _ => Sequel::Nothing,
         }
-        Vec::new()
     }
 
     /// Takes out one waiter whose client is gone; false if it was taken out before.
@@ -434,12 +446,12 @@ mod tests {
 
         fn deliver(&mut self, order: &str) {
             let (serial, _) = self.pay(order);
-            assert!(self.orders.written(&id(order), serial, true).is_empty());
+            assert_eq!(self.orders.written(&id(order), serial, true), Sequel::Delivered);
         }
 
         fn keep(&mut self, order: &str) {
             let (serial, _) = self.pay(order);
-            assert!(self.orders.written(&id(order), serial, false).is_empty());
+            assert_eq!(self.orders.written(&id(order), serial, false), Sequel::Nothing);
         }
     }
 
@@ -479,7 +491,7 @@ mod tests {
         scene.keep("a");
         let serial = fetches(scene.fresh("a", "one"));
         assert_eq!(scene.fresh("a", "two"), Admission::Wait, "it is being written to one");
-        assert!(scene.orders.written(&id("a"), serial, true).is_empty());
+        assert_eq!(scene.orders.written(&id("a"), serial, true), Sequel::Delivered);
         assert_eq!(scene.pay("a").1, ["two"]);
     }
 
@@ -490,8 +502,9 @@ mod tests {
         let (serial, gone) = scene.pay("a");
         assert_eq!(gone, ["gone"]);
         scene.fresh("a", "here");
-        assert_eq!(scene.orders.written(&id("a"), serial, false), ["here"]);
-        assert!(scene.orders.written(&id("a"), serial, true).is_empty());
+        let next = scene.orders.written(&id("a"), serial, false);
+        assert_eq!(next, Sequel::WriteTo(vec!["here"]));
+        assert_eq!(scene.orders.written(&id("a"), serial, true), Sequel::Delivered);
         assert_eq!(scene.fresh("a", "later"), Admission::Wait);
     }
 

@@ -1,0 +1,295 @@
+//! Results on disk before they are acknowledged.
+//!
+//! A journal is a text file with one record a line, for `cat`, `grep` and `tail -f`:
+//!
+//! ```text
+//! # orderpay journal 1: checksum, state, time, order, receipt
+//! 6f0d2a51 settled 2026-11-22T13:53:18.123Z 4711 支付成功
+//! 17c4e9b8 delivered 2026-11-22T13:53:18.127Z 4711 支付成功
+//! ```
+//!
+//! A line says all about its order, so the last line of an order is the one that counts. In the
+//! receipt, `\n`, `\r` and `\\` stand for LF, CR and a backslash. The checksum is FNV-1a of what
+//! follows it.
+//!
+//! What holds when things go wrong:
+//!
+//! | what goes wrong | what the journal does |
+//! | --- | --- |
+//! | killed in the middle of a line | It has no end, so nobody was told `ok`: the next start cuts it off. |
+//! | a line that was whole is damaged | Somebody may have been told `ok`: no start, until a person has looked at it. |
+//! | disk full, I/O error | The batch is cut off again, whoever waits for it is told, and the next one tries anew. |
+//! | the cut fails as well | It comes first in every later batch, and fails it as long as it fails itself. |
+//! | killed before such a cut is on disk | The restart may remember a result that got no `ok`. It was paid all the same. |
+//! | killed before a delivery is on disk | The restart delivers the result once more. |
+//!
+//! After a failed sync, the kernel may have dropped what it could not write, and the next sync will
+//! not say so. Here nothing hangs on that: a sync vouches for its own batch only, everything before
+//! was vouched for by an earlier one, and what is cut off is written anew, not just synced anew.
+
+use std::io;
+use std::mem;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::order::{OrderId, Receipt};
+use disk::Disk;
+use record::HEADER;
+
+mod disk;
+mod record;
+
+pub use disk::{Found, OpenError};
+pub use record::Record;
+
+/// The journal of a running server.
+pub struct Journal {
+    state: Mutex<State>,
+    /// Notified when a batch has got its outcome; the disk is free again then.
+    written: Condvar,
+    healthy: AtomicBool,
+    syncs: AtomicU64,
+}
+
+/// Locked for an instant, also by those who hold other locks: never while the disk works.
+struct State {
+    /// Gathers while the disk works on the one before.
+    next: Batch,
+    /// Whoever has taken it has the turn to write.
+    disk: Option<Disk>,
+}
+
+/// Lines that are written at once.
+#[derive(Default)]
+struct Batch {
+    lines: Vec<u8>,
+    /// Whether there is something among them that has to be on disk, not just with the kernel.
+    sync: bool,
+    ticket: Ticket,
+}
+
+/// Stands for a record that was noted, and for all others of its batch.
+#[derive(Clone, Default)]
+#[must_use = "what was noted is written when it is committed"]
+pub struct Ticket(Arc<OnceLock<Outcome>>);
+
+/// What became of a batch. All who have a part in it get the same error.
+pub type Outcome = Result<(), Arc<io::Error>>;
+
+impl Journal {
+    /// Opens a journal, or makes one. What is older than `keep` is not worth remembering, nor are
+    /// delivered results beyond the newest `most`.
+    pub fn open(path: &Path, keep: Duration, most: usize) -> Result<(Journal, Found), OpenError> {
+        let (disk, found) = Disk::open(path, keep, most)?;
+        let journal = Journal {
+            state: Mutex::new(State { next: Batch::default(), disk: Some(disk) }),
+            written: Condvar::new(),
+            healthy: AtomicBool::new(true),
+            syncs: AtomicU64::new(0),
+        };
+        Ok((journal, found))
+    }
+
+    /// Notes that an order is settled. Once that is committed it is on disk.
+    pub fn settled(&self, order: &OrderId, receipt: &Receipt) -> Ticket {
+        self.note(true, |lines| Record::now(order, receipt, false).write(lines))
+    }
+
+    /// Notes that its result was delivered. Once that is committed it outlives the server, but
+    /// perhaps not the machine: no sync is spent on what may as well be delivered twice.
+    pub fn delivered(&self, order: &OrderId, receipt: &Receipt) -> Ticket {
+        self.note(false, |lines| Record::now(order, receipt, true).write(lines))
+    }
+
+    fn note(&self, sync: bool, write: impl FnOnce(&mut Vec<u8>)) -> Ticket {
+        let mut state = self.lock();
+        write(&mut state.next.lines);
+        state.next.sync |= sync;
+        state.next.ticket.clone()
+    }
+
+    /// Sees to it that a note is written, and waits until it is.
+    ///
+    /// One thread writes for all: while the disk works on its batch, the next one gathers, and the
+    /// first whose note is in there takes the turn after it. So however many wait, each waits for
+    /// two syncs at most.
+    pub fn commit(&self, ticket: &Ticket) -> Outcome {
+        let mut state = self.lock();
+        loop {
+            if let Some(outcome) = ticket.0.get() {
+                return outcome.clone();
+            }
+            state = match state.disk.take() {
+                Some(disk) => self.write(state, disk),
+                None => self.written.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Whether the last that was to be on disk is there. After an error this tries the disk again.
+    pub fn healthy(&self) -> bool {
+        let header = || self.note(true, |lines| lines.extend(HEADER.as_bytes()));
+        self.healthy.load(Relaxed) || self.commit(&header()).is_ok()
+    }
+
+    /// How often something was synced.
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Relaxed)
+    }
+
+    /// Writes the next batch, while the one after it gathers.
+    fn write<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        mut disk: Disk,
+    ) -> MutexGuard<'a, State> {
+        let batch = mem::take(&mut state.next);
+        drop(state);
+        let outcome = disk.append(&batch.lines, batch.sync).map_err(Arc::new);
+        self.syncs.fetch_add(batch.sync.into(), Relaxed);
+        if outcome.is_err() || batch.sync {
+            self.healthy.store(outcome.is_ok(), Relaxed);
+        }
+        let mut state = self.lock();
+        state.disk = Some(disk);
+        let _ = batch.ticket.0.set(outcome);
+        self.written.notify_all();
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+    use std::thread;
+
+    pub const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A folder of one test, gone when it ends.
+    pub struct Folder(pub PathBuf);
+
+    impl Folder {
+        pub fn new(test: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("orderpay-{}-{test}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Folder(path)
+        }
+
+        pub fn journal(&self) -> PathBuf {
+            self.0.join("journal")
+        }
+
+        pub fn open(&self) -> (Journal, Found) {
+            Journal::open(&self.journal(), HOUR, 100_000).unwrap()
+        }
+
+        /// What a restart would remember: order, receipt, and whether it was delivered.
+        pub fn remembered(&self) -> Vec<(String, String, bool)> {
+            let plain = |r: Record| (r.order.to_string(), r.receipt.text().to_owned(), r.delivered);
+            self.open().1.records.into_iter().map(plain).collect()
+        }
+
+        pub fn orders(&self) -> Vec<String> {
+            self.remembered().into_iter().map(|(order, ..)| order).collect()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    pub fn id(order: &str) -> OrderId {
+        OrderId::parse(order.as_bytes()).unwrap()
+    }
+
+    pub fn settle(journal: &Journal, order: &str) -> Outcome {
+        journal.commit(&journal.settled(&id(order), &Receipt::default()))
+    }
+
+    #[test]
+    fn a_restart_remembers_what_was_settled_and_what_was_delivered() {
+        let folder = Folder::new("restart");
+        let (journal, found) = folder.open();
+        assert_eq!((found.records.len(), found.torn), (0, 0));
+        let text = Receipt::parse("two\r\nlines \\".as_bytes()).unwrap();
+        let ticket = journal.settled(&id("a"), &text);
+        settle(&journal, "b").unwrap();
+        assert_eq!(journal.syncs(), 1, "the sync of b was that of a as well");
+        journal.commit(&ticket).unwrap();
+        assert_eq!(journal.syncs(), 1);
+        journal.commit(&journal.delivered(&id("a"), &text)).unwrap();
+        assert_eq!(journal.syncs(), 1, "a delivery needs no sync");
+        drop(journal);
+        let mut remembered = folder.remembered();
+        remembered.sort();
+        let said = |order: &str, text: &str, delivered| (order.into(), text.into(), delivered);
+        assert_eq!(remembered, [said("a", text.text(), true), said("b", Receipt::PAID, false)]);
+    }
+
+    #[test]
+    fn many_at_once_share_syncs() {
+        let folder = Folder::new("group");
+        let (journal, _) = folder.open();
+        thread::scope(|scope| {
+            for thread in 0..64 {
+                let journal = &journal;
+                scope.spawn(move || {
+                    (0..20).for_each(|n| settle(journal, &format!("{thread}-{n}")).unwrap());
+                });
+            }
+        });
+        let syncs = journal.syncs();
+        println!("{syncs} syncs for 1280 records");
+        assert!(syncs <= 1280 / 4, "{syncs} syncs");
+        drop(journal);
+        assert_eq!(folder.orders().len(), 1280);
+    }
+
+    #[test]
+    fn what_grows_is_rewritten_and_loses_nothing() {
+        let folder = Folder::new("grown");
+        let (journal, _) = folder.open();
+        let mut longest = 0;
+        for n in 0..4000 {
+            let order = id(&format!("{}", n % 100));
+            let ticket = journal.settled(&order, &Receipt::default());
+            if n % 10 == 0 {
+                journal.commit(&ticket).unwrap();
+                longest = longest.max(fs::metadata(folder.journal()).unwrap().len());
+            }
+        }
+        settle(&journal, "last").unwrap();
+        drop(journal);
+        assert!((30_000..80_000).contains(&longest), "{longest}");
+        assert_eq!(folder.orders().len(), 101);
+    }
+
+    #[test]
+    fn a_start_with_100_000_orders_takes_less_than_a_second() {
+        let folder = Folder::new("large");
+        let (journal, _) = folder.open();
+        let mut ticket = None;
+        for n in 0..100_000 {
+            ticket = Some(journal.settled(&id(&format!("{n}")), &Receipt::default()));
+        }
+        journal.commit(&ticket.unwrap()).unwrap();
+        drop(journal);
+        let start = std::time::Instant::now();
+        let (_, found) = folder.open();
+        let took = start.elapsed();
+        println!("{took:?} for {} records", found.records.len());
+        assert_eq!(found.records.len(), 100_000);
+        let bound = if cfg!(debug_assertions) { 10 } else { 1 };
+        assert!(took < Duration::from_secs(bound), "{took:?}");
+    }
+}

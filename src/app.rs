@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::events::{Event, Events};
 use crate::metrics::{self, Gauges};
-use crate::order::OrderId;
+use crate::order::{OrderId, Receipt};
 use crate::page::{self, Facts};
 use crate::request::Request;
 use crate::response::{Response, Status};
@@ -72,15 +72,31 @@ impl App {
                     .with("X-Content-Type-Options", "nosniff")
                     .with("Cache-Control", "no-cache")
             }
-            Wanted::Pay(order, receipt) => match self.waiters.pay(&order, &receipt) {
-                Payment::Settled { written } => paid(written),
-                Payment::Repeated => paid(0),
-                Payment::Full => unavailable("too many orders wait to be delivered"),
-            },
-            Wanted::Health => Response::new(Status::Ok, "text/plain", b"ok"),
+            Wanted::Pay(order, receipt) => self.pay(&order, &receipt),
+            Wanted::Health if self.waiters.healthy() => {
+                Response::new(Status::Ok, "text/plain", b"ok")
+            }
+            Wanted::Health => unavailable("the journal can't be written"),
             Wanted::Metrics => Response::new(Status::Ok, metrics::MEDIA, self.metrics()),
             Wanted::Wait(_) => unreachable!("a stream is no response"),
         }
+    }
+
+    fn pay(&self, order: &OrderId, receipt: &Receipt) -> Response {
+        let (event, response) = match self.waiters.pay(order, receipt) {
+            Payment::Settled { written } => {
+                (Event::Paid { order, delivered: written }, acknowledged(written))
+            }
+            Payment::Repeated => (Event::Repeated { order }, acknowledged(0)),
+            Payment::Full => {
+                (Event::Unavailable { order }, unavailable("too many orders wait for delivery"))
+            }
+            Payment::Unrecorded => {
+                (Event::Unavailable { order }, unavailable("the journal can't be written"))
+            }
+        };
+        self.events.happen(event);
+        response
     }
 
     fn metrics(&self) -> Vec<u8> {
@@ -96,7 +112,7 @@ impl App {
     }
 }
 
-fn paid(written: usize) -> Response {
+fn acknowledged(written: usize) -> Response {
     Response::text(Status::Ok, "ok").with("Orderpay-Delivered", written.to_string())
 }
 

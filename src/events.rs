@@ -15,6 +15,8 @@ use crate::utc::Utc;
 pub enum Event<'a> {
     /// The server takes connections.
     Listening { address: std::net::SocketAddr },
+    /// What a journal has kept over a restart; torn off was this much of its last line, in bytes.
+    Remembered { orders: usize, torn: usize },
     /// An `orderpay` was parked; with the last event ID of a browser that comes back.
     Waiting { order: &'a OrderId, stream: &'a TcpStream, last_event_id: Option<&'a [u8]> },
     /// An `orderpay` found its result and got it at once.
@@ -122,6 +124,9 @@ impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Event::Listening { address } => write!(f, "event=listening address={address}"),
+            Event::Remembered { orders, torn } => {
+                write!(f, "event=remembered orders={orders} torn_bytes={torn}")
+            }
             Event::Waiting { order, stream, last_event_id } => {
                 write!(f, "event=waiting order={order} peer={}", Peer(stream))?;
                 last_event_id

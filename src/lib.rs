@@ -38,6 +38,7 @@
 //! - [`routes`]: a request → what is wanted
 //! - [`os`]: the few things that std lacks
 //! - [`events`]: the log, and what is counted
+//! - [`journal`]: results on disk before they are acknowledged
 //! - [`waiters`]: the state machine behind its lock, with real streams
 //! - [`reaper`]: does what is due, and sleeps till the next deadline
 //! - [`seats`]: so many connections at once, and no more
@@ -55,6 +56,7 @@ pub mod config;
 pub mod connection;
 pub mod events;
 pub mod healthcheck;
+pub mod journal;
 pub mod metrics;
 pub mod order;
 pub mod orders;

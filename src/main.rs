@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use orderpay::app::App;
 use orderpay::config::{self, Command, Config};
 use orderpay::events::{Event, Events};
 use orderpay::healthcheck;
+use orderpay::journal::Journal;
 use orderpay::orders::Limits;
 use orderpay::os::{self, StopSignals};
 use orderpay::page::Facts;
@@ -44,7 +46,7 @@ fn serve(config: Config) -> Result<(), String> {
     let signals = StopSignals::hold_back();
     let listeners = bind(&config)?;
     let events = Arc::new(Events::new(config.quiet));
-    let app = Arc::new(app(config, events.clone()));
+    let app = Arc::new(app(config, events.clone())?);
     let addresses: Vec<SocketAddr> = listeners.iter().flat_map(|l| l.local_addr()).collect();
     let server =
         Server::start(app.clone(), listeners).map_err(|error| format!("threads: {error}"))?;
@@ -77,7 +79,7 @@ fn is_missing(error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
-fn app(config: Config, events: Arc<Events>) -> App {
+fn app(config: Config, events: Arc<Events>) -> Result<App, String> {
     let descriptors = os::raise_descriptor_limit();
     // What parked waiters must leave to requests: a payback has to get in.
     let reserve = (descriptors / 32).clamp(64, 1024).min(descriptors / 2);
@@ -88,8 +90,8 @@ fn app(config: Config, events: Arc<Events>) -> App {
         remember: config.remember,
         waiters: descriptors - reserve,
     };
-    App {
-        waiters: Waiters::new(limits, events.clone()),
+    Ok(App {
+        waiters: waiters(limits, config.journal.as_deref(), &events)?,
         seats: Seats::new(config.max_connections),
         events,
         facts: Facts {
@@ -98,7 +100,22 @@ fn app(config: Config, events: Arc<Events>) -> App {
             token: config.token.is_some(),
         },
         token: config.token,
-    }
+    })
+}
+
+/// The waiting room, with what the journal has kept over a restart.
+fn waiters(
+    limits: Limits,
+    journal: Option<&Path>,
+    events: &Arc<Events>,
+) -> Result<Waiters, String> {
+    let Some(path) = journal else { return Ok(Waiters::new(limits, None, events.clone())) };
+    let opened = Journal::open(path, limits.keep, limits.remember);
+    let (journal, found) = opened.map_err(|error| error.to_string())?;
+    events.happen(Event::Remembered { orders: found.records.len(), torn: found.torn });
+    let waiters = Waiters::new(limits, Some(journal), events.clone());
+    waiters.restore(&found.records);
+    Ok(waiters)
 }
 
 /// A closed stdout stops nothing.

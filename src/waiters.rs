@@ -6,16 +6,17 @@
 //! - a parked stream's own says who writes to it now. Who takes the stream out of it ends it; so
 //!   nothing follows the last frames.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::events::{Event, Events};
+use crate::journal::{Journal, Record, Ticket};
 use crate::lock;
 use crate::order::{OrderId, Receipt};
-use crate::orders::{Admission, Claim, Due, Limits, Orders, Serial, Settled};
+use crate::orders::{Admission, Claim, Due, Limits, Orders, Sequel, Serial, Settled};
 use crate::{os, response, sse};
 
 /// After this long a stream that is in doubt is looked at again: a client that is gone has answered
@@ -33,11 +34,14 @@ pub struct Waiters {
     room: Mutex<Room>,
     /// Told when something is due sooner than the reaper sleeps for.
     sooner: Condvar,
+    journal: Option<Journal>,
     events: Arc<Events>,
 }
 
 struct Room {
     orders: Orders<Parked>,
+    /// What becomes of the orders whose results are on their way to the disk.
+    recording: HashMap<OrderId, Ticket>,
     /// Each is due [`SECOND_LOOK`] after it was put in, so the first is the next.
     looks: VecDeque<(Instant, Look)>,
     /// `None`: until it is told.
@@ -53,7 +57,7 @@ pub enum Look {
     /// Still parked; its client may be gone.
     Waiting(OrderId, Serial, Parked),
     /// Has got its last frames; whether they arrived decides what is known of this settlement.
-    Written(TcpStream, OrderId, Serial),
+    Written(TcpStream, OrderId, Settled),
     /// Has got its last frames; it is held until the client, which may be sending, has read them.
     Held(TcpStream),
 }
@@ -73,17 +77,36 @@ pub enum Payment {
     Repeated,
     /// Nobody waits for it, and there is no room to remember it.
     Full,
+    /// The journal could not take it.
+    Unrecorded,
 }
 
 impl Waiters {
-    pub fn new(limits: Limits, events: Arc<Events>) -> Self {
+    /// An empty room; with a journal, every result is in there before it is acknowledged.
+    pub fn new(limits: Limits, journal: Option<Journal>, events: Arc<Events>) -> Self {
         let room = Room {
             orders: Orders::new(limits),
+            recording: HashMap::new(),
             looks: VecDeque::new(),
             reaper_sleeps_till: None,
             closed: false,
         };
-        Waiters { room: Mutex::new(room), sooner: Condvar::new(), events }
+        Waiters { room: Mutex::new(room), sooner: Condvar::new(), journal, events }
+    }
+
+    /// Puts back what a journal has kept over a restart.
+    pub fn restore(&self, records: &[Record]) {
+        let mut room = lock(&self.room);
+        for Record { order, receipt, at, delivered } in records {
+            let age = SystemTime::now().duration_since(*at).unwrap_or_default();
+            let at = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
+            room.orders.restore(order, receipt, *delivered, at);
+        }
+    }
+
+    /// Whether results can be taken: false as long as the journal's disk fails.
+    pub fn healthy(&self) -> bool {
+        self.journal.as_ref().is_none_or(Journal::healthy)
     }
 
     /// Waiters that are parked, and settled orders that are remembered.
@@ -129,60 +152,77 @@ impl Waiters {
     }
 
     fn fetch(&self, id: &OrderId, stream: TcpStream, head: Vec<u8>, settled: Settled) {
-        let Settled { serial, receipt } = settled;
         self.events.happen(Event::Fetched { order: id, stream: &stream });
-        let frames = [&head, sse::OPENING.as_bytes(), sse::paid(&receipt).as_bytes()].concat();
-        let outcome = self.end(stream, &frames, Some((id, serial)));
-        let next = lock(&self.room).orders.written(id, serial, outcome == Ending::Certain);
-        self.deliver(id, serial, &receipt, next);
+        let frames = sse::paid(&settled.receipt);
+        let frames = [&head, sse::OPENING.as_bytes(), frames.as_bytes()].concat();
+        let ending = self.end(stream, &frames, Some((id, &settled)));
+        if let Some(next) = self.written(id, &settled, ending == Ending::Certain) {
+            self.deliver(id, &settled, next);
+        }
     }
 
     /// Settles an order, and writes its result to all who wait for it.
     pub fn pay(&self, id: &OrderId, receipt: &Receipt) -> Payment {
         let mut room = lock(&self.room);
-        let serial = match room.orders.claim(id, receipt, Instant::now()) {
-            Claim::First(serial) => serial,
-            Claim::Full => {
-                drop(room);
-                self.events.happen(Event::Unavailable { order: id });
-                return Payment::Full;
+        let claim = room.orders.claim(id, receipt, Instant::now());
+        if let Some(journal) = &self.journal
+            && let Some(ticket) = room.record(&claim, id, receipt, journal)
+        {
+            drop(room);
+            let recorded = journal.commit(&ticket).is_ok();
+            room = lock(&self.room);
+            if !recorded {
+                return room.retract(&claim, id);
             }
-            Claim::Repeated | Claim::Pending => {
+        }
+        match claim {
+            Claim::Full => Payment::Full,
+            Claim::Repeated | Claim::Pending => Payment::Repeated,
+            Claim::First(serial) => {
+                let waiters = room.publish(id);
+                self.wake_reaper(&room);
                 drop(room);
-                self.events.happen(Event::Repeated { order: id });
-                return Payment::Repeated;
+                let settled = Settled { serial, receipt: receipt.clone() };
+                Payment::Settled { written: self.deliver(id, &settled, waiters) }
             }
-        };
-        let waiters = room.orders.publish(id);
-        self.wake_reaper(&room);
-        drop(room);
-        let written = self.deliver(id, serial, receipt, waiters);
-        self.events.happen(Event::Paid { order: id, delivered: written });
-        Payment::Settled { written }
+        }
     }
 
     /// Writes a result to these waiters and, while it has reached nobody, to those who came
     /// meanwhile; to how many.
-    fn deliver(
-        &self,
-        id: &OrderId,
-        serial: Serial,
-        receipt: &Receipt,
-        first: Vec<Parked>,
-    ) -> usize {
-        let frames = sse::paid(receipt);
+    fn deliver(&self, id: &OrderId, settled: &Settled, first: Vec<Parked>) -> usize {
+        let frames = sse::paid(&settled.receipt);
         let mut written = 0;
         let mut waiters = first;
         loop {
             let mut certain = false;
             for stream in waiters.iter().filter_map(|waiter| lock(waiter).take()) {
-                let ending = self.end(stream, frames.as_bytes(), Some((id, serial)));
+                let ending = self.end(stream, frames.as_bytes(), Some((id, settled)));
                 certain |= ending == Ending::Certain;
                 written += usize::from(ending != Ending::Gone);
             }
-            waiters = lock(&self.room).orders.written(id, serial, certain);
-            if waiters.is_empty() {
-                return written;
+            match self.written(id, settled, certain) {
+                Some(more) => waiters = more,
+                None => return written,
+            }
+        }
+    }
+
+    /// Tells the order, and the journal, whether a result is certain to have reached somebody.
+    /// If it has not, these are to be written to next.
+    fn written(&self, id: &OrderId, settled: &Settled, certain: bool) -> Option<Vec<Parked>> {
+        let mut room = lock(&self.room);
+        match room.orders.written(id, settled.serial, certain) {
+            Sequel::Nothing => None,
+            Sequel::WriteTo(waiters) => Some(waiters),
+            Sequel::Delivered => {
+                if let Some(journal) = &self.journal {
+                    let ticket = journal.delivered(id, &settled.receipt);
+                    drop(room);
+                    // Not noted, it is delivered once more after a restart.
+                    let _ = journal.commit(&ticket);
+                }
+                None
             }
         }
     }
@@ -242,9 +282,9 @@ impl Waiters {
                     self.vanish(&id, serial, &parked);
                 }
             }
-            Look::Written(stream, id, serial) => {
-                if !is_reset(&stream) && os::unacknowledged(&stream).is_ok_and(|bytes| bytes == 0) {
-                    lock(&self.room).orders.written(&id, serial, true);
+            Look::Written(stream, id, settled) => {
+                if !is_reset(&stream) && is_acknowledged(&stream) {
+                    self.written(&id, &settled, true);
                 }
             }
             Look::Held(stream) => drop(drain(&stream)),
@@ -273,43 +313,36 @@ impl Waiters {
 
     /// Writes the last frames and ends the stream so that none of them is lost: what the client has
     /// sent is drained, for the kernel resets a connection that is closed with unread bytes.
-    fn end(&self, stream: TcpStream, frames: &[u8], settles: Option<(&OrderId, Serial)>) -> Ending {
+    fn end(
+        &self,
+        stream: TcpStream,
+        frames: &[u8],
+        result: Option<(&OrderId, &Settled)>,
+    ) -> Ending {
         let heard = drain(&stream);
-        if heard == Heard::Error || (&stream).write_all(frames).is_err() {
-            if let Some((order, _)) = settles {
+        let written = heard != Heard::Error && (&stream).write_all(frames).is_ok();
+        if written && heard == Heard::Nothing {
+            return Ending::Certain;
+        }
+        // ENOTCONN if the client is gone by now: the reset tells.
+        let _ = stream.shutdown(Shutdown::Write);
+        if !written || is_reset(&stream) {
+            if let Some((order, _)) = result {
                 self.events.happen(Event::Vanished { order, stream: &stream });
             }
             return Ending::Gone;
         }
-        if heard == Heard::Nothing {
-            return Ending::Certain;
+        match result {
+            // It has half-closed, and may be listening or gone. Gone, it answers with a reset;
+            // listening, its kernel acknowledges: at once on one machine, later over a network.
+            Some((id, settled)) if heard == Heard::End && !is_acknowledged(&stream) => {
+                self.look_again(Look::Written(stream, id.clone(), settled.clone()));
+                return Ending::InDoubt;
+            }
+            _ if heard == Heard::Bytes => self.look_again(Look::Held(stream)),
+            _ => {}
         }
-        // ENOTCONN if the client is gone by now: the next look will tell.
-        let _ = stream.shutdown(Shutdown::Write);
-        if heard == Heard::Bytes {
-            self.look_again(Look::Held(stream));
-            return Ending::Certain;
-        }
-        self.ending_of_half_closed(stream, settles)
-    }
-
-    /// A client that has half-closed may be listening or gone. Gone, it answers with a reset;
-    /// listening, its kernel acknowledges: at once on one machine, later over a network.
-    fn ending_of_half_closed(
-        &self,
-        stream: TcpStream,
-        settles: Option<(&OrderId, Serial)>,
-    ) -> Ending {
-        let Some((order, serial)) = settles else { return Ending::Certain };
-        if is_reset(&stream) {
-            self.events.happen(Event::Vanished { order, stream: &stream });
-            return Ending::Gone;
-        }
-        if os::unacknowledged(&stream).is_ok_and(|bytes| bytes == 0) {
-            return Ending::Certain;
-        }
-        self.look_again(Look::Written(stream, order.clone(), serial));
-        Ending::InDoubt
+        Ending::Certain
     }
 
     fn look_again(&self, look: Look) {
@@ -327,6 +360,38 @@ impl Waiters {
 }
 
 impl Room {
+    /// What to wait for before this claim may be acknowledged, if there is anything.
+    fn record(
+        &mut self,
+        claim: &Claim,
+        id: &OrderId,
+        receipt: &Receipt,
+        journal: &Journal,
+    ) -> Option<Ticket> {
+        match claim {
+            Claim::First(_) => {
+                let ticket = journal.settled(id, receipt);
+                self.recording.insert(id.clone(), ticket.clone());
+                Some(ticket)
+            }
+            Claim::Pending => self.recording.get(id).cloned(),
+            Claim::Repeated | Claim::Full => None,
+        }
+    }
+
+    fn publish(&mut self, id: &OrderId) -> Vec<Parked> {
+        self.recording.remove(id);
+        self.orders.publish(id)
+    }
+
+    fn retract(&mut self, claim: &Claim, id: &OrderId) -> Payment {
+        if let Claim::First(_) = claim {
+            self.recording.remove(id);
+            self.orders.retract(id);
+        }
+        Payment::Unrecorded
+    }
+
     fn next_due(&self) -> Option<Instant> {
         let look = self.looks.front().map(|(due, _)| *due);
         self.orders.next_due().into_iter().chain(look).min()
@@ -378,6 +443,10 @@ fn drain(mut stream: &TcpStream) -> Heard {
         }
     }
     heard
+}
+
+fn is_acknowledged(stream: &TcpStream) -> bool {
+    os::unacknowledged(stream).is_ok_and(|bytes| bytes == 0)
 }
 
 fn is_reset(stream: &TcpStream) -> bool {

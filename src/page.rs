@@ -19,6 +19,16 @@ macro_rules! asset {
 const ASSETS: &[Asset] = &[
     asset!("page.css", "text/css;charset=UTF-8"),
     asset!("page.js", "text/javascript;charset=UTF-8"),
+    asset!("diagram.js", "text/javascript;charset=UTF-8"),
+    asset!("order.js", "text/javascript;charset=UTF-8"),
+    asset!("payer.js", "text/javascript;charset=UTF-8"),
+    asset!("qr.js", "text/javascript;charset=UTF-8"),
+    asset!("stream.js", "text/javascript;charset=UTF-8"),
+    asset!("tabs.js", "text/javascript;charset=UTF-8"),
+    asset!("waiter.js", "text/javascript;charset=UTF-8"),
+    asset!("ways.js", "text/javascript;charset=UTF-8"),
+    asset!("wire.js", "text/javascript;charset=UTF-8"),
+    asset!("words.js", "text/javascript;charset=UTF-8"),
     asset!("icon.svg", "image/svg+xml"),
 ];
 

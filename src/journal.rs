@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! # orderpay journal 1: checksum, state, time, order, receipt
-//! 6f0d2a51 settled 2026-11-22T13:53:18.123Z 4711 支付成功
-//! 17c4e9b8 delivered 2026-11-22T13:53:18.127Z 4711 支付成功
+//! 9610b65a settled 2026-11-22T13:53:18.123Z 4711 支付成功
+//! b5e1c66d delivered 2026-11-22T13:53:18.127Z 4711 支付成功
 //! ```
 //!
 //! A line says all about its order, so the last line of an order is the one that counts. In the
@@ -34,6 +34,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::lock;
 use crate::order::{OrderId, Receipt};
 use disk::Disk;
 use record::HEADER;
@@ -65,14 +66,14 @@ struct State {
 #[derive(Default)]
 struct Batch {
     lines: Vec<u8>,
-    /// Whether there is something among them that has to be on disk, not just with the kernel.
+    /// Whether somebody waits until they are on disk.
     sync: bool,
     ticket: Ticket,
 }
 
-/// Stands for a record that was noted, and for all others of its batch.
+/// Stands for something that was noted, and is to be committed.
 #[derive(Clone, Default)]
-#[must_use = "what was noted is written when it is committed"]
+#[must_use = "nobody else commits it"]
 pub struct Ticket(Arc<OnceLock<Outcome>>);
 
 /// What became of a batch. All who have a part in it get the same error.
@@ -92,31 +93,26 @@ impl Journal {
         Ok((journal, found))
     }
 
-    /// Notes that an order is settled. Once that is committed it is on disk.
+    /// Notes that an order is settled; it is on disk once that is committed.
     pub fn settled(&self, order: &OrderId, receipt: &Receipt) -> Ticket {
-        self.note(true, |lines| Record::now(order, receipt, false).write(lines))
+        let mut state = lock(&self.state);
+        Record::now(order, receipt, false).write(&mut state.next.lines);
+        state.next.awaited()
     }
 
-    /// Notes that its result was delivered. Once that is committed it outlives the server, but
-    /// perhaps not the machine: no sync is spent on what may as well be delivered twice.
-    pub fn delivered(&self, order: &OrderId, receipt: &Receipt) -> Ticket {
-        self.note(false, |lines| Record::now(order, receipt, true).write(lines))
+    /// Notes that its result was delivered. No sync is spent on that, since it may as well be
+    /// delivered twice: it is written with whatever comes next, or by [`Journal::flush`].
+    pub fn delivered(&self, order: &OrderId, receipt: &Receipt) {
+        let mut state = lock(&self.state);
+        Record::now(order, receipt, true).write(&mut state.next.lines);
     }
 
-    fn note(&self, sync: bool, write: impl FnOnce(&mut Vec<u8>)) -> Ticket {
-        let mut state = self.lock();
-        write(&mut state.next.lines);
-        state.next.sync |= sync;
-        state.next.ticket.clone()
-    }
-
-    /// Sees to it that a note is written, and waits until it is.
+    /// Waits until what the ticket stands for is on disk.
     ///
     /// One thread writes for all: while the disk works on its batch, the next one gathers, and the
-    /// first whose note is in there takes the turn after it. So however many wait, each waits for
-    /// two syncs at most.
+    /// first who waits for that takes the turn after it. So each waits for two syncs at most.
     pub fn commit(&self, ticket: &Ticket) -> Outcome {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         loop {
             if let Some(outcome) = ticket.0.get() {
                 return outcome.clone();
@@ -128,10 +124,27 @@ impl Journal {
         }
     }
 
-    /// Whether the last that was to be on disk is there. After an error this tries the disk again.
+    /// Has what was noted written before long, so that it outlives this process: now, or by
+    /// whoever has the turn or is about to take it.
+    pub fn flush(&self) {
+        let mut state = lock(&self.state);
+        if !state.next.sync
+            && let Some(disk) = state.disk.take()
+        {
+            drop(self.write(state, disk));
+        }
+    }
+
+    /// Whether all is on disk that should be. After an error this tries the disk again.
     pub fn healthy(&self) -> bool {
-        let header = || self.note(true, |lines| lines.extend(HEADER.as_bytes()));
-        self.healthy.load(Relaxed) || self.commit(&header()).is_ok()
+        if self.healthy.load(Relaxed) {
+            return true;
+        }
+        let mut state = lock(&self.state);
+        state.next.lines.extend(HEADER.as_bytes());
+        let ticket = state.next.awaited();
+        drop(state);
+        self.commit(&ticket).is_ok()
     }
 
     /// How often something was synced.
@@ -145,22 +158,32 @@ impl Journal {
         mut state: MutexGuard<'a, State>,
         mut disk: Disk,
     ) -> MutexGuard<'a, State> {
-        let batch = mem::take(&mut state.next);
-        drop(state);
-        let outcome = disk.append(&batch.lines, batch.sync).map_err(Arc::new);
-        self.syncs.fetch_add(batch.sync.into(), Relaxed);
-        if outcome.is_err() || batch.sync {
-            self.healthy.store(outcome.is_ok(), Relaxed);
+        loop {
+            let batch = mem::take(&mut state.next);
+            drop(state);
+            let outcome = disk.append(&batch.lines, batch.sync).map_err(Arc::new);
+            if outcome.is_err() || batch.sync {
+                self.healthy.store(outcome.is_ok(), Relaxed);
+            }
+            self.syncs.fetch_add(batch.sync.into(), Relaxed);
+            state = lock(&self.state);
+            let _ = batch.ticket.0.set(outcome);
+            // What somebody waits for is left to them, and what nobody waits for is not left behind.
+            if state.next.sync || state.next.lines.is_empty() {
+                break;
+            }
         }
-        let mut state = self.lock();
         state.disk = Some(disk);
-        let _ = batch.ticket.0.set(outcome);
         self.written.notify_all();
         state
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Batch {
+    /// For somebody who is going to wait until it is on disk.
+    fn awaited(&mut self) -> Ticket {
+        self.sync = true;
+        self.ticket.clone()
     }
 }
 
@@ -227,7 +250,8 @@ pub mod tests {
         assert_eq!(journal.syncs(), 1, "the sync of b was that of a as well");
         journal.commit(&ticket).unwrap();
         assert_eq!(journal.syncs(), 1);
-        journal.commit(&journal.delivered(&id("a"), &text)).unwrap();
+        journal.delivered(&id("a"), &text);
+        journal.flush();
         assert_eq!(journal.syncs(), 1, "a delivery needs no sync");
         drop(journal);
         let mut remembered = folder.remembered();

@@ -217,10 +217,9 @@ impl Waiters {
             Sequel::WriteTo(waiters) => Some(waiters),
             Sequel::Delivered => {
                 if let Some(journal) = &self.journal {
-                    let ticket = journal.delivered(id, &settled.receipt);
+                    journal.delivered(id, &settled.receipt);
                     drop(room);
-                    // Not noted, it is delivered once more after a restart.
-                    let _ = journal.commit(&ticket);
+                    journal.flush();
                 }
                 None
             }

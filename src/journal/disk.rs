@@ -241,12 +241,15 @@ mod tests {
     use super::super::Journal;
     use super::super::tests::{Folder, HOUR, id, settle};
     use super::*;
+    use crate::lock;
     use crate::order::Receipt;
     use std::mem;
+    use std::os::fd::OwnedFd;
+    use std::thread;
 
     /// Gives the journal another file to write to, and returns the one that it had.
     fn swap(journal: &Journal, file: File) -> File {
-        mem::replace(&mut journal.lock().disk.as_mut().unwrap().file, file)
+        mem::replace(&mut lock(&journal.state).disk.as_mut().unwrap().file, file)
     }
 
     fn device(path: &str) -> File {
@@ -254,7 +257,7 @@ mod tests {
     }
 
     fn rewrite(journal: &Journal) -> Result<(), Problem> {
-        journal.lock().disk.as_mut().unwrap().rewrite()
+        lock(&journal.state).disk.as_mut().unwrap().rewrite()
     }
 
     #[test]
@@ -296,12 +299,12 @@ mod tests {
     #[test]
     fn what_is_no_journal_is_left_alone() {
         let folder = Folder::new("other");
-        fs::write(folder.journal(), "a letter\nof love").unwrap();
+        fs::write(folder.journal(), "a letter without an end").unwrap();
         let path = folder.journal();
         for path in [path.as_path(), Path::new("/dev/null"), &folder.0] {
             assert!(Journal::open(path, HOUR, 9).is_err());
         }
-        assert_eq!(fs::read(path).unwrap(), b"a letter\nof love");
+        assert_eq!(fs::read(path).unwrap(), b"a letter without an end");
     }
 
     #[test]
@@ -350,6 +353,29 @@ mod tests {
         assert!(journal.healthy());
         drop(journal);
         assert_eq!(folder.orders(), ["a", "d"]);
+    }
+
+    #[test]
+    fn what_is_noted_while_the_disk_works_is_written_after_it() {
+        let folder = Folder::new("busy");
+        let (journal, _) = folder.open();
+        let (mut reader, pipe) = io::pipe().unwrap();
+        let file = swap(&journal, OwnedFd::from(pipe).into());
+        // More than a pipe holds: this is written when somebody reads.
+        (0..2000).for_each(|n| journal.delivered(&id(&n.to_string()), &Receipt::default()));
+        let text = thread::scope(|scope| {
+            let busy = scope.spawn(|| journal.flush());
+            while lock(&journal.state).disk.is_some() {
+                thread::yield_now();
+            }
+            journal.delivered(&id("last"), &Receipt::default());
+            journal.flush();
+            let text = scope.spawn(move || io::read_to_string(&mut reader).unwrap());
+            busy.join().unwrap();
+            drop(swap(&journal, file));
+            text.join().unwrap()
+        });
+        assert_eq!(text.lines().count(), 2001);
     }
 
     #[test]

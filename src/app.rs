@@ -1,5 +1,6 @@
 //! A request in, an answer out: what the server does, connections apart.
 
+use std::borrow::Cow;
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub struct App {
     pub token: Option<String>,
 }
 
+const UNRECORDED: &str = "the journal can't be written";
+
 /// What a request gets.
 pub enum Answer {
     Response(Response),
@@ -36,50 +39,36 @@ pub enum Answer {
 impl App {
     /// Answers a request that came on `stream`.
     pub fn answer(&self, request: &Request<'_>, stream: &TcpStream) -> Answer {
-        let response = match routes::route(request, self.token.as_deref()) {
-            Ok(Wanted::Wait(order)) => match request.last_event_id {
+        let wanted = match routes::route(request, self.token.as_deref()) {
+            Ok(wanted) => wanted,
+            Err(denied) => return Answer::Response(denied.response()),
+        };
+        Answer::Response(match wanted {
+            Wanted::Wait(order) => match request.last_event_id {
                 Some(sse::FINISH_ID) => self.seen(&order, stream),
                 last => return Answer::Stream { order, last_event_id: last.map(<[u8]>::to_vec) },
             },
-            Ok(wanted) => self.serve(wanted),
-            Err(denied) => denied.response(),
-        };
-        Answer::Response(response)
+            Wanted::Pay(order, receipt) => self.pay(&order, &receipt),
+            Wanted::Redirect => Response::empty(Status::Found).with("Location", "/sse/test"),
+            Wanted::Page { order, base } => self.page(&order, base),
+            Wanted::Asset(asset) => embedded(asset.media, asset.content),
+            Wanted::Health => self.health(),
+            Wanted::Metrics => self.metrics(),
+        })
     }
 
     /// Tells the log why a request was answered with an error.
     pub fn tell_refusal(&self, response: &Response, stream: &TcpStream) {
         if response.status >= Status::BadRequest {
-            let reason = String::from_utf8_lossy(&response.body);
-            let reason = reason.trim_ascii_end();
+            let reason = response.body.trim_end();
             self.events.happen(Event::Refused { status: response.status, stream, reason });
         }
     }
 
-    fn serve(&self, wanted: Wanted) -> Response {
-        match wanted {
-            Wanted::Redirect => Response::empty(Status::Found).with("Location", "/sse/test"),
-            Wanted::Page { order, base } => {
-                let page = page::page(&order, base, &self.facts).into_bytes();
-                Response::new(Status::Ok, "text/html;charset=UTF-8", page)
-                    .with("Content-Security-Policy", page::SECURITY_POLICY)
-                    .with("Referrer-Policy", "no-referrer")
-                    .with("X-Content-Type-Options", "nosniff")
-                    .with("Cache-Control", "no-cache")
-            }
-            Wanted::Asset(asset) => {
-                Response::new(Status::Ok, asset.media, asset.content.as_bytes())
-                    .with("X-Content-Type-Options", "nosniff")
-                    .with("Cache-Control", "no-cache")
-            }
-            Wanted::Pay(order, receipt) => self.pay(&order, &receipt),
-            Wanted::Health if self.waiters.healthy() => {
-                Response::new(Status::Ok, "text/plain", b"ok")
-            }
-            Wanted::Health => unavailable("the journal can't be written"),
-            Wanted::Metrics => Response::new(Status::Ok, metrics::MEDIA, self.metrics()),
-            Wanted::Wait(_) => unreachable!("a stream is no response"),
-        }
+    /// RFC 9110, section 15.3.5, and WHATWG HTML, section 9.2.3: 204 stops an EventSource.
+    fn seen(&self, order: &OrderId, stream: &TcpStream) -> Response {
+        self.events.happen(Event::Seen { order, stream });
+        Response::empty(Status::NoContent)
     }
 
     fn pay(&self, order: &OrderId, receipt: &Receipt) -> Response {
@@ -91,25 +80,38 @@ impl App {
             Payment::Full => {
                 (Event::Unavailable { order }, unavailable("too many orders wait for delivery"))
             }
-            Payment::Unrecorded => {
-                (Event::Unavailable { order }, unavailable("the journal can't be written"))
-            }
+            Payment::Unrecorded => (Event::Unavailable { order }, unavailable(UNRECORDED)),
         };
         self.events.happen(event);
         response
     }
 
-    fn metrics(&self) -> Vec<u8> {
-        let (waiting, remembered) = self.waiters.counts();
-        let gauges = Gauges { waiting, remembered, connections: self.seats.taken() };
-        metrics::render(&gauges, self.events.counts())
+    fn page(&self, order: &OrderId, base: &str) -> Response {
+        embedded("text/html;charset=UTF-8", page::page(order, base, &self.facts))
+            .with("Content-Security-Policy", page::SECURITY_POLICY)
+            .with("Referrer-Policy", "no-referrer")
     }
 
-    /// RFC 9110, section 15.3.5, and WHATWG HTML, section 9.2.3: 204 stops an EventSource.
-    fn seen(&self, order: &OrderId, stream: &TcpStream) -> Response {
-        self.events.happen(Event::Seen { order, stream });
-        Response::empty(Status::NoContent)
+    fn health(&self) -> Response {
+        if self.waiters.healthy() {
+            Response::new(Status::Ok, "text/plain", "ok")
+        } else {
+            unavailable(UNRECORDED)
+        }
     }
+
+    fn metrics(&self) -> Response {
+        let (waiting, remembered) = self.waiters.counts();
+        let gauges = Gauges { waiting, remembered, connections: self.seats.taken() };
+        Response::new(Status::Ok, metrics::MEDIA, metrics::render(&gauges, self.events.counts()))
+    }
+}
+
+/// Something of `www/`. Another server may have another page, so it is asked for each time.
+fn embedded(media: &'static str, content: impl Into<Cow<'static, str>>) -> Response {
+    Response::new(Status::Ok, media, content)
+        .with("Cache-Control", "no-cache")
+        .with("X-Content-Type-Options", "nosniff")
 }
 
 fn acknowledged(written: usize) -> Response {

@@ -16,7 +16,7 @@ pub struct Gauges {
 }
 
 /// All figures.
-pub fn render(gauges: &Gauges, counts: &Counts) -> Vec<u8> {
+pub fn render(gauges: &Gauges, counts: &Counts) -> String {
     let mut page = Page(String::with_capacity(4096));
     for (name, help, value) in [
         ("orderpay_waiters", "Browsers that wait for a payment.", gauges.waiting),
@@ -51,7 +51,7 @@ pub fn render(gauges: &Gauges, counts: &Counts) -> Vec<u8> {
         let label = format!("{{status=\"{}\"}}", status.code());
         page.sample("orderpay_refusals_total", &label, count.load(Relaxed));
     }
-    page.0.into_bytes()
+    page.0
 }
 
 struct Page(String);

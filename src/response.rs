@@ -60,27 +60,23 @@ impl Status {
 pub struct Response {
     pub status: Status,
     pub fields: Vec<(&'static str, Cow<'static, str>)>,
-    pub body: Cow<'static, [u8]>,
+    pub body: Cow<'static, str>,
 }
 
 impl Response {
     /// An answer without a body.
     pub fn empty(status: Status) -> Self {
-        Response { status, fields: Vec::new(), body: Cow::Borrowed(b"") }
+        Response { status, fields: Vec::new(), body: Cow::Borrowed("") }
     }
 
     /// An answer with a body of this media type.
-    pub fn new(status: Status, media: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
+    pub fn new(status: Status, media: &'static str, body: impl Into<Cow<'static, str>>) -> Self {
         Response { status, fields: Vec::new(), body: body.into() }.with("Content-Type", media)
     }
 
-    /// One line of plain text.
+    /// Plain text: one line.
     pub fn text(status: Status, line: impl Into<Cow<'static, str>>) -> Self {
-        let body = match line.into() {
-            Cow::Borrowed(line) => Cow::Borrowed(line.as_bytes()),
-            Cow::Owned(line) => Cow::Owned(line.into_bytes()),
-        };
-        Response::new(status, "text/plain;charset=UTF-8", body)
+        Response::new(status, "text/plain;charset=UTF-8", line)
     }
 
     /// One more field.
@@ -103,7 +99,7 @@ impl Response {
         }
         out.extend_from_slice(b"\r\n");
         if !head_only {
-            out.extend_from_slice(&self.body);
+            out.extend_from_slice(self.body.as_bytes());
         }
     }
 }

@@ -20,6 +20,12 @@ pub struct Client {
     received: Vec<u8>,
 }
 
+impl From<TcpStream> for Client {
+    fn from(stream: TcpStream) -> Client {
+        Client { stream, received: Vec::new() }
+    }
+}
+
 impl Client {
     pub fn connect(address: SocketAddr) -> Client {
         Client::try_connect(address).unwrap_or_else(|error| panic!("connect to {address}: {error}"))
@@ -29,7 +35,7 @@ impl Client {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Client { stream, received: Vec::new() })
+        Ok(Client::from(stream))
     }
 
     pub fn local_address(&self) -> SocketAddr {

@@ -1,0 +1,77 @@
+//! What does it cost? Each figure beside the least that could do the same job, and beside what people would use instead.
+//!
+//!     cargo bench --bench bench                       all of it, about two minutes
+//!     cargo bench --bench bench -- cycles parked      only these
+//!     BENCH_BESIDE='axum=/path/to/one {port}' …       one more server, with the paths and frames of orderpay
+//!
+//! A measurement is a function that fills in rows of the table: `throughput`, `parked` and `startup` have them.
+//! `harness` knows rounds and the table, `servers` who is measured, `client` and `crowd` who asks, `baselines` what
+//! is the least, `process` where the kernel counts, and `os` what std lacks for all that.
+//!
+//! Ends with 1 if an answer was wrong, late or missing. A target that is not reached is in the table and no error:
+//! targets are for one machine, and a figure is only as good as what else that did meanwhile.
+
+mod baselines;
+mod client;
+mod crowd;
+mod harness;
+mod os;
+mod parked;
+mod process;
+mod servers;
+mod startup;
+mod throughput;
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+
+use harness::Table;
+
+type Measurement = (&'static str, fn(&mut Table));
+
+const MEASUREMENTS: [Measurement; 9] = [
+    ("cycles", throughput::cycles),
+    ("connections", throughput::connections),
+    ("keep-alive", throughput::keep_alive),
+    ("parked", parked::parked),
+    ("timeouts", parked::timeouts),
+    ("burst", startup::burst),
+    ("start", startup::start),
+    ("idle", startup::idle),
+    ("size", startup::size),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["--child", ref role @ ..] => child(role).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+        _ if arguments.contains(&"--bench") => measure(&arguments),
+        // `cargo test --all-targets` starts benchmarks too, and means no measurement.
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn child(role: &[&str]) -> io::Result<()> {
+    match *role {
+        ["spawn"] => baselines::spawn(),
+        ["constant"] => baselines::constant(),
+        ["crowd", name, address, until] => crowd::child(name, address, until),
+        _ => Err(io::Error::other("no such role")),
+    }
+}
+
+fn measure(arguments: &[&str]) -> ExitCode {
+    let wanted: Vec<&str> =
+        arguments.iter().copied().filter(|argument| !argument.starts_with("--")).collect();
+    let mut table = Table::default();
+    table.header();
+    for (name, measurement) in MEASUREMENTS {
+        if wanted.is_empty() || wanted.contains(&name) {
+            measurement(&mut table);
+        }
+    }
+    table.summary();
+    if harness::faultless() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,79 @@
+//! What the kernel knows about a server: see proc(5).
+
+use std::fs;
+
+/// `USER_HZ`: the unit of CPU time in `/proc/PID/stat`. 100 wherever Linux shows one.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A server's process and those that it started, as nginx its workers.
+pub struct Processes(Vec<u32>);
+
+impl Processes {
+    pub fn of(parent: u32) -> Self {
+        let mut found = vec![parent];
+        for next in 0.. {
+            let Some(pid) = found.get(next) else { break };
+            let children = read(&format!("/proc/{pid}/task/{pid}/children"));
+            found.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+        Processes(found)
+    }
+
+    /// Seconds of CPU time, also of threads that have ended.
+    pub fn cpu_seconds(&self) -> f64 {
+        /// utime and stime, counted from behind the command: that stands in parentheses and may contain anything.
+        const USER_AND_SYSTEM: std::ops::Range<usize> = 11..13;
+        self.sum(|pid| {
+            let stat = read(&format!("/proc/{pid}/stat"));
+            let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+            let ticks = fields.skip(USER_AND_SYSTEM.start).take(USER_AND_SYSTEM.len());
+            ticks.map(number).sum::<f64>() / TICKS_PER_SECOND
+        })
+    }
+
+    /// Bytes in memory. Pages that several of a server's processes share are counted once.
+    pub fn resident_bytes(&self) -> f64 {
+        let line = if self.0.len() == 1 { "Rss:" } else { "Pss:" };
+        1024.0 * self.sum(|pid| value(&read(&format!("/proc/{pid}/smaps_rollup")), line))
+    }
+
+    pub fn threads(&self) -> f64 {
+        self.sum(|pid| value(&read(&format!("/proc/{pid}/status")), "Threads:"))
+    }
+
+    /// How often a thread of the server was given a CPU or lost it. Threads that have ended are not in it.
+    pub fn context_switches(&self) -> f64 {
+        self.sum(|pid| {
+            let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+            tasks.map(|task| switches(&read(&format!("{}/status", task.path().display())))).sum()
+        })
+    }
+
+    fn sum(&self, of_one: impl Fn(u32) -> f64) -> f64 {
+        self.0.iter().map(|&pid| of_one(pid)).sum()
+    }
+}
+
+/// Of all processes since boot: the clients' too, which are the same for every server.
+pub fn machine_context_switches() -> f64 {
+    value(&read("/proc/stat"), "ctxt")
+}
+
+fn switches(status: &str) -> f64 {
+    value(status, "voluntary_ctxt_switches:") + value(status, "nonvoluntary_ctxt_switches:")
+}
+
+/// The number after `name` at the start of a line.
+fn value(text: &str, name: &str) -> f64 {
+    let found = text.lines().find_map(|line| line.strip_prefix(name));
+    found.and_then(|rest| rest.split_whitespace().next()).map_or(0.0, number)
+}
+
+fn number(text: &str) -> f64 {
+    text.parse().unwrap_or(0.0)
+}
+
+/// A thread or a process that has just ended has no file: it counts nothing.
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}

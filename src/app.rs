@@ -78,7 +78,7 @@ impl App {
             }
             Payment::Repeated => (Event::Repeated { order }, acknowledged(0)),
             Payment::Full => {
-                (Event::Unavailable { order }, unavailable("too many orders wait for delivery"))
+                (Event::Unavailable { order }, unavailable("too many orders wait to be delivered"))
             }
             Payment::Unrecorded => (Event::Unavailable { order }, unavailable(UNRECORDED)),
         };

@@ -124,7 +124,7 @@ fn a_repeated_payment_is_acknowledged_and_changes_nothing() {
     assert_eq!(server.orderpay("7").rest(), ["data:first\n\n", FINISH].concat());
 
     server.post("/sse/payback/7", "third");
-    assert_eq!(server.logged("event=repeated order=7").len(), 2, "a delivered order stays settled");
+    server.wait_for_log_lines(2, "event=repeated order=7"); // A delivered order stays settled.
     assert_eq!(come_back(&server, "7", "0").rest(), ["data:first\n\n", FINISH].concat());
 }
 

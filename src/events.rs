@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ use crate::utc::Utc;
 /// Something worth a line.
 pub enum Event<'a> {
     /// The server takes connections.
-    Listening { address: std::net::SocketAddr },
+    Listening { address: SocketAddr },
     /// What a journal has kept over a restart; torn off was this much of its last line, in bytes.
     Remembered { orders: usize, torn: usize },
     /// An `orderpay` was parked; with the last event ID of a browser that comes back.
@@ -128,38 +128,39 @@ impl fmt::Display for Event<'_> {
                 write!(f, "event=remembered orders={orders} torn_bytes={torn}")
             }
             Event::Waiting { order, stream, last_event_id } => {
-                write!(f, "event=waiting order={order} peer={}", Peer(stream))?;
-                last_event_id
-                    .map_or(Ok(()), |id| write!(f, " last_event_id=\"{}\"", id.escape_ascii()))
+                of_waiter(f, "waiting", order, stream)?;
+                match last_event_id {
+                    Some(id) => write!(f, " last_event_id=\"{}\"", id.escape_ascii()),
+                    None => Ok(()),
+                }
             }
-            Event::Fetched { order, stream } => {
-                write!(f, "event=fetched order={order} peer={}", Peer(stream))
-            }
-            Event::Seen { order, stream } => {
-                write!(f, "event=seen order={order} peer={}", Peer(stream))
-            }
-            Event::Full { order, stream } => {
-                write!(f, "event=full order={order} peer={}", Peer(stream))
-            }
+            Event::Fetched { order, stream } => of_waiter(f, "fetched", order, stream),
+            Event::Seen { order, stream } => of_waiter(f, "seen", order, stream),
+            Event::Full { order, stream } => of_waiter(f, "full", order, stream),
+            Event::Timeout { order, stream } => of_waiter(f, "timeout", order, stream),
+            Event::Vanished { order, stream } => of_waiter(f, "vanished", order, stream),
             Event::Paid { order, delivered } => {
                 write!(f, "event=paid order={order} delivered={delivered}")
             }
             Event::Repeated { order } => write!(f, "event=repeated order={order}"),
             Event::Unavailable { order } => write!(f, "event=unavailable order={order}"),
-            Event::Timeout { order, stream } => {
-                write!(f, "event=timeout order={order} peer={}", Peer(stream))
-            }
-            Event::Vanished { order, stream } => {
-                write!(f, "event=vanished order={order} peer={}", Peer(stream))
-            }
             Event::Refused { status, stream, reason } => {
-                let status = status.code();
-                write!(f, "event=refused status={status} peer={} reason={reason:?}", Peer(stream))
+                let (status, peer) = (status.code(), Peer(stream));
+                write!(f, "event=refused status={status} peer={peer} reason={reason:?}")
             }
             Event::Stopping { waiting } => write!(f, "event=stopping waiting={waiting}"),
-            Event::Stopped => write!(f, "event=stopped"),
+            Event::Stopped => f.write_str("event=stopped"),
         }
     }
+}
+
+fn of_waiter(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    order: &OrderId,
+    stream: &TcpStream,
+) -> fmt::Result {
+    write!(f, "event={name} order={order} peer={}", Peer(stream))
 }
 
 /// The other end of a connection, if it is still known.

@@ -14,9 +14,9 @@ pub mod head;
 #[cfg(feature = "httparse")]
 pub mod head_httparse;
 
-/// RFC 9112, section 3: past this many bytes a request line is 414.
+/// RFC 9112, section 3: past this many bytes, without its end, a request line is 414.
 pub const MAX_LINE: usize = 4096;
-/// RFC 6585, section 5: past this many bytes, with the empty line, a head is 431.
+/// RFC 6585, section 5: past this many bytes, with its empty lines, a head is 431.
 pub const MAX_HEAD: usize = 8192;
 /// RFC 6585, section 5: past this many fields a head is 431.
 pub const MAX_FIELDS: usize = 64;
@@ -56,7 +56,7 @@ pub struct Head<'b> {
     pub target: &'b [u8],
     pub version: Version,
     pub fields: Vec<Field<'b>>,
-    /// In bytes, with the empty line.
+    /// In bytes, with its empty lines.
     pub len: usize,
 }
 
@@ -86,7 +86,7 @@ pub enum Refusal {
     FieldLine,
     /// RFC 6585, section 5: past [`MAX_HEAD`] or [`MAX_FIELDS`].
     HeadTooLarge,
-    /// RFC 9112, section 3.2: none in HTTP/1.1, or several, or none that names a host.
+    /// RFC 9112, section 3.2: none in HTTP/1.1, or several, or not a host.
     Host,
     /// RFC 9112, section 6.3: not a plain number, differing ones, or beside a transfer coding.
     ContentLength,
@@ -102,7 +102,10 @@ pub enum Refusal {
 
 /// The first request in `bytes`.
 pub fn parse(bytes: &[u8]) -> Result<Progress<'_>, Refusal> {
-    let Some(head) = parse_head(bytes)? else { return Ok(Progress::Head) };
+    let Some(head) = parse_head(whole_lines(bytes)?)? else {
+        let too_large = bytes.len() > MAX_HEAD;
+        return if too_large { Err(Refusal::HeadTooLarge) } else { Ok(Progress::Head) };
+    };
     let path = head.path()?;
     head.check_host()?;
     let body_len = head.body_len()?;
@@ -122,6 +125,32 @@ pub fn parse(bytes: &[u8]) -> Result<Progress<'_>, Refusal> {
     Ok(Progress::Whole(request, head.len + body_len))
 }
 
+/// The whole lines at the start of `bytes`, as far as a head may go. A line is judged when it is
+/// whole and not before, except for the length of the first.
+pub fn whole_lines(bytes: &[u8]) -> Result<&[u8], Refusal> {
+    let bytes = &bytes[..bytes.len().min(MAX_HEAD)];
+    if bytes.len() > MAX_LINE && first_line(bytes).len() > MAX_LINE {
+        return Err(Refusal::LineTooLong);
+    }
+    let end = bytes.iter().rposition(|b| *b == b'\n');
+    Ok(&bytes[..end.map_or(0, |end| end + 1)])
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let bytes = &bytes[empty_lines(bytes)..];
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or(bytes);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// RFC 9112, section 2.2: so many bytes of empty lines before a request are let pass.
+fn empty_lines(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] = rest {
+        rest = after;
+    }
+    bytes.len() - rest.len()
+}
+
 impl<'b> Head<'b> {
     /// The values of all fields of this name (RFC 9110, section 5.1: case does not matter).
     fn all(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
@@ -134,20 +163,13 @@ impl<'b> Head<'b> {
     }
 
     /// RFC 9112, section 3.2: the target's path, from its origin or its absolute form. The other
-    /// forms (`*` and an authority) name nothing here; they are left for nobody to find.
+    /// forms (`*` and an authority) are paths that nothing has.
     fn path(&self) -> Result<Cow<'b, [u8]>, Refusal> {
-        let scheme = self.target.windows(3).position(|three| three == b"://");
-        let path = match (self.target, scheme) {
-            ([b'/', ..], _) => self.target,
-            (_, Some(at)) if is_http(&self.target[..at]) => {
-                let rest = &self.target[at + 3..];
-                rest.iter()
-                    .position(|b| matches!(b, b'/' | b'?'))
-                    .map_or(&rest[..0], |at| &rest[at..])
-            }
-            (b"*", _) if self.method == b"OPTIONS" => self.target,
-            _ if self.method == b"CONNECT" => self.target,
-            _ => return Err(Refusal::RequestLine),
+        let path = match (self.method, self.target) {
+            // A fragment stays with the client (RFC 9110, section 7.1).
+            (_, target) if target.contains(&b'#') => return Err(Refusal::RequestLine),
+            (_, [b'/', ..]) | (b"OPTIONS", b"*") | (b"CONNECT", _) => self.target,
+            (_, url) => path_of_url(url).ok_or(Refusal::RequestLine)?,
         };
         let path = path.split(|b| *b == b'?').next().unwrap_or(path);
         decode_percents(if path.is_empty() { b"/" } else { path })
@@ -156,7 +178,7 @@ impl<'b> Head<'b> {
     fn check_host(&self) -> Result<(), Refusal> {
         let mut hosts = self.all("host");
         match (hosts.next(), hosts.next()) {
-            (Some(host), None) if host.iter().all(|b| is_host(*b)) => Ok(()),
+            (Some(host), None) if is_host(host) => Ok(()),
             (None, None) if self.version == Version::Http10 => Ok(()),
             _ => Err(Refusal::Host),
         }
@@ -193,13 +215,31 @@ impl<'b> Head<'b> {
     }
 }
 
-fn is_http(scheme: &[u8]) -> bool {
-    scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
+/// RFC 9110, section 4.2: what follows the host, which must be there, and nobody's password.
+fn path_of_url(url: &[u8]) -> Option<&[u8]> {
+    let colon = url.iter().position(|b| *b == b':')?;
+    let (scheme, rest) = url.split_at(colon);
+    let rest = rest.strip_prefix(b"://")?;
+    let host_end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(host_end);
+    let is_http = [b"http".as_slice(), b"https"].iter().any(|it| scheme.eq_ignore_ascii_case(it));
+    (is_http && !matches!(host, [] | [b':', ..]) && is_host(host)).then_some(path)
 }
 
-/// RFC 3986, section 3.2.2: what may stand in a host and its port.
-fn is_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=:[]%".contains(&byte)
+/// RFC 9110, section 7.2: `uri-host [ ":" port ]`, where the host may be empty. A comma, which
+/// RFC 3986 would let pass, is none here: it comes from two hosts that somebody has joined.
+fn is_host(value: &[u8]) -> bool {
+    let bracket = value.iter().rposition(|b| *b == b']');
+    let colon = value.iter().rposition(|b| *b == b':').filter(|colon| Some(*colon) > bracket);
+    let (host, port) = value.split_at(colon.unwrap_or(value.len()));
+    let address = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]"));
+    let legal = match address {
+        Some(v6) => {
+            v6.contains(&b':') && v6.iter().all(|b| b.is_ascii_hexdigit() || b":.".contains(b))
+        }
+        None => host.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%".contains(b)),
+    };
+    legal && port.iter().skip(1).all(u8::is_ascii_digit)
 }
 
 /// RFC 3986, section 2.4: decoded once, and never again.
@@ -224,4 +264,313 @@ fn decode_percents(path: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
 fn hex(digit: u8) -> Result<u8, Refusal> {
     let value = char::from(digit).to_digit(16).ok_or(Refusal::RequestLine)?;
     Ok(value as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type ParseHead = fn(&[u8]) -> Result<Option<Head<'_>>, Refusal>;
+
+    /// Every body that the head's grammar has.
+    const BODIES: &[ParseHead] = &[
+        head::parse,
+        #[cfg(feature = "httparse")]
+        head_httparse::parse,
+    ];
+
+    /// Heads, and the refusal of each; `None`: each is cut into its parts.
+    const HEADS: &[(&str, Option<Refusal>)] = &[
+        ("GET / HTTP/1.1\r\n\r\n", None),
+        ("GET / HTTP/1.0\n\n", None),
+        ("\r\n\n\r\nGET / HTTP/1.1\n\r\n", None),
+        ("!#$%&'*+-.^_`|~09azAZ / HTTP/1.1\r\n\r\n", None),
+        ("GET /a?b=\"<>\\^`{|}#~ HTTP/1.1\r\n\r\n", None),
+        ("GET / HTTP/1.1\r\nA:\r\nb: \t \r\nC:\td e\t \r\n!#$%&'*+-.^_`|~:\u{ff}\r\n\r\n", None),
+        (" GET / HTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("\rGET / HTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("\rHTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET /\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET  / HTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET /  HTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET\t/ HTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET / HTTP/1.1 \r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET / HTTP/1.1\r\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET / HTTP/1.1\rA: b\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET / \r\nHTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("G(T / HTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("G\u{e4}T / HTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET /\u{e4} HTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET /\u{e4} HTTP/2.0\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET /\0 HTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET /\u{7f} HTTP/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET / http/1.1\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET / HTTP/11\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET / HTTP/1.10\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET / HTTP/2.0 x\r\n\r\n", Some(Refusal::RequestLine)),
+        ("GET / HTTP/0.9\r\n\r\n", Some(Refusal::Version)),
+        ("GET / HTTP/1.2\r\n\r\n", Some(Refusal::Version)),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some(Refusal::Version)),
+        ("GET / HTTP/1.1\r\nA\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\n: b\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\nA : b\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\n A: b\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\nA: b\r\n\tc\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\nA: b\r\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\n\rA: b\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\n\r\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\nA: \0\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\nA: \u{7f}\r\n\r\n", Some(Refusal::FieldLine)),
+        ("GET / HTTP/1.1\r\n\u{e4}: b\r\n\r\n", Some(Refusal::FieldLine)),
+    ];
+
+    #[test]
+    fn all_bodies_refuse_the_same_heads() {
+        for (head, refusal) in HEADS {
+            for body in BODIES {
+                let verdict = body(head.as_bytes());
+                assert_eq!(verdict.as_ref().err(), refusal.as_ref(), "{head:?}");
+                assert!(!matches!(verdict, Ok(None)), "{head:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_bodies_cut_a_head_into_the_same_parts() {
+        let bytes = b"\r\nPOST /a?b HTTP/1.0\r\nHost: h\nEmpty:\r\nTwo:\t b\tc \r\n\r\nnext";
+        let field = |name: &'static str, value: &'static str| Field {
+            name: name.as_bytes(),
+            value: value.as_bytes(),
+        };
+        for body in BODIES {
+            let head = Head {
+                method: b"POST",
+                target: b"/a?b",
+                version: Version::Http10,
+                fields: vec![field("Host", "h"), field("Empty", ""), field("Two", "b\tc")],
+                len: bytes.len() - 4,
+            };
+            assert_eq!(body(bytes), Ok(Some(head)));
+        }
+    }
+
+    #[test]
+    fn all_bodies_count_the_same_fields() {
+        for body in BODIES {
+            let head = |fields| format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(fields));
+            assert_eq!(body(head(64).as_bytes()).unwrap().unwrap().fields.len(), 64);
+            assert_eq!(body(head(65).as_bytes()), Err(Refusal::HeadTooLarge));
+        }
+    }
+
+    /// Whole requests of several kinds.
+    const GOOD: &[&str] = &[
+        "GET / HTTP/1.0\r\n\r\n",
+        "\r\n\nGET /sse/test HTTP/1.1\nHost: localhost:8888\n\n",
+        "POST /sse/payback/7?a=b HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 5\r\n\r\na\r\n\r\n",
+        "GET http://localhost/ HTTP/1.1\r\nHost:\r\nExpect: 100-continue\r\ncontent-length: 0\r\n\r\n",
+    ];
+
+    #[test]
+    fn a_request_is_whole_with_its_last_byte_and_what_follows_does_not_matter() {
+        for good in GOOD {
+            for end in 0..good.len() {
+                let progress = parse(&good.as_bytes()[..end]);
+                assert!(matches!(progress, Ok(Progress::Head | Progress::Body { .. })), "{end}");
+            }
+            for follower in ["", "\r\n", "\0", "GET / HTTP/9.9\r\n\r\n"] {
+                let bytes = [good, follower].concat();
+                let progress = parse(bytes.as_bytes());
+                assert!(matches!(progress, Ok(Progress::Whole(_, len)) if len == good.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_stands_from_its_first_byte_on() {
+        let bad = HEADS.iter().filter_map(|(head, refusal)| Some((head, (*refusal)?)));
+        for (head, refusal) in bad {
+            let verdicts = (0..=head.len()).map(|end| parse(&head.as_bytes()[..end]));
+            let mut verdicts = verdicts.skip_while(|verdict| *verdict == Ok(Progress::Head));
+            assert_eq!(verdicts.next(), Some(Err(refusal)), "{head:?}");
+            assert!(verdicts.all(|verdict| verdict == Err(refusal)), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_line_has_4096_bytes_at_most() {
+        let line = |len: usize| format!("GET /{} HTTP/1.0", "x".repeat(len - 14));
+        for end in ["\n\n", "\r\n\r\n"] {
+            assert!(matches!(parse((line(4096) + end).as_bytes()), Ok(Progress::Whole(..))));
+            assert_eq!(parse((line(4097) + end).as_bytes()), Err(Refusal::LineTooLong));
+        }
+        for unfinished in [line(4096), line(4096) + "\r"] {
+            assert_eq!(parse(unfinished.as_bytes()), Ok(Progress::Head));
+        }
+        for unfinished in [line(4097), line(4096) + "\rx", "x".repeat(9000)] {
+            assert_eq!(parse(unfinished.as_bytes()), Err(Refusal::LineTooLong));
+        }
+    }
+
+    #[test]
+    fn a_head_has_8192_bytes_at_most() {
+        let head = |len: usize| format!("GET / HTTP/1.0\r\nA: {}\r\n\r\n", "x".repeat(len - 23));
+        assert!(matches!(parse(head(8192).as_bytes()), Ok(Progress::Whole(_, 8192))));
+        assert_eq!(parse(head(8193).as_bytes()), Err(Refusal::HeadTooLarge));
+        assert_eq!(parse(("\n".to_owned() + &head(8192)).as_bytes()), Err(Refusal::HeadTooLarge));
+        for unfinished in [&head(9000), &"\n".repeat(9000), &"\r\n".repeat(5000)] {
+            assert_eq!(parse(&unfinished.as_bytes()[..8192]), Ok(Progress::Head));
+            assert_eq!(parse(&unfinished.as_bytes()[..8193]), Err(Refusal::HeadTooLarge));
+        }
+    }
+
+    /// What becomes of a request with these lines beside its first.
+    fn with_fields(fields: &str) -> Result<String, Refusal> {
+        let bytes = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+        match parse((bytes + &"x".repeat(MAX_BODY)).as_bytes())? {
+            Progress::Whole(request, _) => Ok(format!(
+                "{} bytes, {}",
+                request.body.len(),
+                if request.keep_alive { "keeps alive" } else { "closes" }
+            )),
+            unfinished => Ok(format!("{unfinished:?}")),
+        }
+    }
+
+    #[test]
+    fn a_body_is_as_long_as_one_plain_number_says() {
+        for (fields, outcome) in [
+            ("", Ok("0 bytes, keeps alive")),
+            ("Content-Length: 0\r\n", Ok("0 bytes, keeps alive")),
+            ("content-length:\t007 \r\n", Ok("7 bytes, keeps alive")),
+            ("Content-Length: 5\r\nCONTENT-LENGTH: 5\r\n", Ok("5 bytes, keeps alive")),
+            ("Content-Length: 4096\r\n", Ok("4096 bytes, keeps alive")),
+            ("Content-Length: 4097\r\n", Err(Refusal::BodyTooLarge)),
+            ("Content-Length: 18446744073709551616\r\n", Err(Refusal::BodyTooLarge)),
+            ("Content-Length: 5\r\nContent-Length: 6\r\n", Err(Refusal::ContentLength)),
+            ("Content-Length: 5\r\nContent-Length: 05\r\n", Err(Refusal::ContentLength)),
+            ("Content-Length: 5, 5\r\n", Err(Refusal::ContentLength)),
+            ("Content-Length:\r\n", Err(Refusal::ContentLength)),
+            ("Content-Length: +5\r\n", Err(Refusal::ContentLength)),
+            ("Content-Length: -5\r\n", Err(Refusal::ContentLength)),
+            ("Content-Length: 0x5\r\n", Err(Refusal::ContentLength)),
+            ("Content-Length: 5 5\r\n", Err(Refusal::ContentLength)),
+            ("Content-Length: \u{665}\r\n", Err(Refusal::ContentLength)),
+            ("Transfer-Encoding: chunked\r\n", Err(Refusal::TransferEncoding)),
+            ("transfer-encoding:\r\n", Err(Refusal::TransferEncoding)),
+            ("Transfer-Encoding: x\r\nContent-Length: 0\r\n", Err(Refusal::ContentLength)),
+            ("Content-Length: 0\r\nTransfer-Encoding: x\r\n", Err(Refusal::ContentLength)),
+            ("Connection: close\r\n", Ok("0 bytes, closes")),
+            ("Connection: x, Close\r\n", Ok("0 bytes, closes")),
+            ("Connection: keep-alive\r\nConnection: close\r\n", Ok("0 bytes, closes")),
+            ("Connection: closed\r\n", Ok("0 bytes, keeps alive")),
+        ] {
+            assert_eq!(with_fields(fields), outcome.map(str::to_owned), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_may_wait_to_be_asked_for_its_body() {
+        let unfinished = |version: &str, expect: &str| {
+            let fields = format!("Host: a\r\nContent-Length: 1\r\nExpect: {expect}\r\n\r\n");
+            match parse(format!("POST / HTTP/{version}\r\n{fields}").as_bytes()) {
+                Ok(Progress::Body { expects_continue }) => expects_continue,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(unfinished("1.1", "100-Continue"));
+        assert!(!unfinished("1.1", "200-ok"));
+        assert!(!unfinished("1.0", "100-continue"), "RFC 9110, section 10.1.1");
+    }
+
+    #[test]
+    fn http_1_1_needs_one_host_and_a_host_is_a_name_or_an_address() {
+        let verdict = |version: &str, fields: &str| {
+            parse(format!("GET / HTTP/{version}\r\n{fields}\r\n").as_bytes()).err()
+        };
+        for host in ["", "a", "A-b.c_d~:", "localhost:8888", "127.0.0.1:1", "[::1]", "[::1]:80"] {
+            assert_eq!(verdict("1.1", &format!("hOST: {host}\r\n")), None, "{host}");
+        }
+        for host in ["a b", "a,b", "a:b", "a:1:2", "a/b", "u@a", "a?", "::1", "[::1", "[]", "[a]"] {
+            let refusal = verdict("1.1", &format!("Host: {host}\r\n"));
+            assert_eq!(refusal, Some(Refusal::Host), "{host}");
+        }
+        assert_eq!(verdict("1.1", ""), Some(Refusal::Host));
+        assert_eq!(verdict("1.0", ""), None);
+        for version in ["1.0", "1.1"] {
+            assert_eq!(verdict(version, "Host: a\r\nHost: a\r\n"), Some(Refusal::Host));
+        }
+    }
+
+    #[test]
+    fn a_target_is_a_path_or_a_url_and_is_decoded_once() {
+        let path = |method: &str, target: &str| match parse(
+            format!("{method} {target} HTTP/1.0\r\n\r\n").as_bytes(),
+        ) {
+            Ok(Progress::Whole(request, _)) => Ok(request.path.escape_ascii().to_string()),
+            other => Err(other.unwrap_err()),
+        };
+        for (target, decoded) in [
+            ("/", "/"),
+            ("/?", "/"),
+            ("/a/b?c/d?%", "/a/b"),
+            ("//a", "//a"),
+            ("/a/../b/.", "/a/../b/."),
+            ("/http://a/b", "/http://a/b"),
+            ("/%41%2f%2F%2e%00%ff", "/A//.\\x00\\xff"),
+            ("/%2541", "/%41"),
+            ("http://a", "/"),
+            ("http://a?b/c", "/"),
+            ("HTTPS://[::1]:80/a%20b?c", "/a b"),
+        ] {
+            assert_eq!(path("GET", target), Ok(decoded.into()), "{target}");
+        }
+        for target in [
+            "a",
+            "*",
+            "?",
+            "/#",
+            "/a#b",
+            "/%",
+            "/%4",
+            "/%4x",
+            "/%%41",
+            "/%+1",
+            "a:80",
+            "http:/a",
+            "http://",
+            "http:///a",
+            "http://:80/",
+            "http://u:p@a/",
+            "http://a,b/",
+            "ftp://a/",
+            "ahttp://a/",
+            "://a/",
+        ] {
+            assert_eq!(path("GET", target), Err(Refusal::RequestLine), "{target}");
+        }
+        assert_eq!(path("OPTIONS", "*"), Ok("*".into()));
+        assert_eq!(path("CONNECT", "a:80"), Ok("a:80".into()));
+    }
+
+    #[test]
+    fn of_the_fields_those_that_matter_are_found() {
+        let bytes =
+            b"GET / HTTP/1.1\r\nhost: a\r\nLAST-EVENT-ID: 6666\r\nauthorization: Bearer x\r\n\
+            Sec-Fetch-Site: cross-site\r\nSec-Purpose: prefetch\r\nLast-Event-ID: 7\r\n\r\n";
+        let request = Request {
+            method: b"GET",
+            path: b"/".into(),
+            keep_alive: true,
+            last_event_id: Some(b"6666"),
+            authorization: Some(b"Bearer x"),
+            sec_fetch_site: Some(b"cross-site"),
+            sec_purpose: Some(b"prefetch"),
+            body: b"",
+        };
+        assert_eq!(parse(bytes), Ok(Progress::Whole(request, bytes.len())));
+    }
 }

@@ -3,80 +3,62 @@
 //! ```text
 //! head       = *( EOL ) method SP target SP "HTTP/" DIGIT "." DIGIT EOL *( field EOL ) EOL
 //! field      = name ":" OWS value OWS
-//! method     = token          target = 1*visible         value = *( visible | SP | HTAB )
+//! method     = token          name = token          target = 1*visible
+//! value      = *( visible | obs-text | SP | HTAB )
 //! EOL        = CRLF | LF
 //! ```
 
-use super::{Field, Head, MAX_FIELDS, MAX_HEAD, MAX_LINE, Refusal, Version};
+use super::{Field, Head, MAX_FIELDS, Refusal, Version, empty_lines};
 
-/// The head at the start of `bytes`; `None` while it is not whole.
-///
-/// What is wrong is refused as soon as its line is whole, or too long.
-pub fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
-    let mut lines = Lines { bytes, at: skip_empty_lines(bytes) };
-    let Some(line) = lines.next(MAX_LINE, Refusal::LineTooLong)? else { return Ok(None) };
+/// The head that these whole lines start with; `None` while its last line is missing.
+pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
+    let mut lines = Lines { bytes: lines, at: empty_lines(lines) };
+    let Some(line) = lines.next() else { return Ok(None) };
     let (method, target, version) = request_line(line)?;
     let mut fields = Vec::with_capacity(16);
-    loop {
-        let Some(line) = lines.next(MAX_HEAD, Refusal::HeadTooLarge)? else { return Ok(None) };
-        if lines.at > MAX_HEAD {
-            return Err(Refusal::HeadTooLarge);
-        }
+    while let Some(line) = lines.next() {
         if line.is_empty() {
             return Ok(Some(Head { method, target, version, fields, len: lines.at }));
         }
-        if fields.len() == MAX_FIELDS {
+        fields.push(field(line)?);
+        if fields.len() > MAX_FIELDS {
             return Err(Refusal::HeadTooLarge);
         }
-        fields.push(field(line)?);
     }
-}
-
-/// RFC 9112, section 2.2: empty lines before a request are let pass.
-pub(super) fn skip_empty_lines(bytes: &[u8]) -> usize {
-    let mut rest = bytes;
-    while let [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] = rest {
-        rest = after;
-    }
-    bytes.len() - rest.len()
+    Ok(None)
 }
 
 /// Cuts bytes into lines. RFC 9112, section 2.2: a bare LF ends a line as CRLF does.
-struct Lines<'b> {
-    bytes: &'b [u8],
-    at: usize,
+pub(super) struct Lines<'b> {
+    pub bytes: &'b [u8],
+    pub at: usize,
 }
 
-impl<'b> Lines<'b> {
-    /// The next line without its end, `None` while it is not whole, `too_long` past `most` bytes.
-    fn next(&mut self, most: usize, too_long: Refusal) -> Result<Option<&'b [u8]>, Refusal> {
+impl<'b> Iterator for Lines<'b> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
         let rest = &self.bytes[self.at..];
-        let Some(end) = rest.iter().position(|b| *b == b'\n') else {
-            let too_much = rest.len() > most + 1 || self.bytes.len() > MAX_HEAD;
-            return if too_much { Err(too_long) } else { Ok(None) };
-        };
-        self.at += end + 1;
-        let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
-        if line.len() > most { Err(too_long) } else { Ok(Some(line)) }
+        let line = &rest[..rest.iter().position(|b| *b == b'\n')?];
+        self.at += line.len() + 1;
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 }
 
 fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], Version), Refusal> {
     let mut parts = line.split(|b| *b == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(Refusal::RequestLine);
-    };
-    let is_target = !target.is_empty() && target.iter().all(|b| b.is_ascii_graphic() && *b != b'#');
-    if !is_token(method) || !is_target {
-        return Err(Refusal::RequestLine);
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(method), Some(target), Some(version), None)
+            if is_token(method) && is_visible(target) =>
+        {
+            Ok((method, target, http_version(version)?))
+        }
+        _ => Err(Refusal::RequestLine),
     }
-    Ok((method, target, http_version(version)?))
 }
 
 /// RFC 9112, section 2.3: the name is case-sensitive, the numbers have one digit each.
-fn http_version(version: &[u8]) -> Result<Version, Refusal> {
+pub(super) fn http_version(version: &[u8]) -> Result<Version, Refusal> {
     match version {
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" => Ok(Version::Http10),
@@ -98,6 +80,10 @@ fn field(line: &[u8]) -> Result<Field<'_>, Refusal> {
 /// RFC 9110, section 5.6.2.
 fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|b| TOKEN[usize::from(*b)])
+}
+
+fn is_visible(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic)
 }
 
 /// RFC 9110, section 5.5: visible, a space, a tab, or a byte of an old 8-bit text.

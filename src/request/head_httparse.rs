@@ -1,27 +1,47 @@
 //! The grammar of a request head, by `httparse`: a second body for the same function.
+//!
+//! It judges bytes where ours judges lines, but it is shown whole lines only. So both come to the
+//! same answers, once its errors are told apart as finely as ours.
 
-use super::head::{self, skip_empty_lines};
-use super::{Field, Head, MAX_FIELDS, MAX_HEAD, MAX_LINE, Refusal, Version};
+use httparse::{EMPTY_HEADER, Error, Header, Status};
 
-/// The head at the start of `bytes`; `None` while it is not whole.
-pub fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
-    let mut slots = [httparse::EMPTY_HEADER; MAX_FIELDS];
+use super::head::{Lines, http_version};
+use super::{Field, Head, MAX_FIELDS, Refusal, Version, empty_lines};
+
+/// The head that these whole lines start with; `None` while its last line is missing.
+pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
+    let mut slots = [EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut slots);
-    let len = match request.parse(bytes) {
-        Ok(httparse::Status::Complete(len)) if len <= MAX_HEAD => len,
-        Ok(httparse::Status::Partial) if bytes.len() <= MAX_HEAD => return Ok(None),
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadTooLarge),
-        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => {
-            return Err(Refusal::FieldLine);
+    let outcome = request.parse(lines);
+    let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
+    // RFC 9112, section 3.2: a target is ASCII, but `httparse` takes all of UTF-8.
+    if !target.is_ascii() {
+        return Err(Refusal::RequestLine);
+    }
+    match outcome {
+        Ok(Status::Partial) => Ok(None),
+        Ok(Status::Complete(len)) => Ok(Some(Head {
+            method: method.as_bytes(),
+            target: target.as_bytes(),
+            version: if request.version == Some(0) { Version::Http10 } else { Version::Http11 },
+            fields: request.headers.iter().map(Field::from).collect(),
+            len,
+        })),
+        Err(Error::TooManyHeaders) => Err(Refusal::HeadTooLarge),
+        Err(Error::HeaderName | Error::HeaderValue) => Err(Refusal::FieldLine),
+        // What is wrong with a version it does not say, nor whether the end of its line is.
+        Err(Error::Version | Error::NewLine) => {
+            let before = [request.method, request.path].into_iter().flatten();
+            let at = empty_lines(lines) + before.map(|part| part.len() + 1).sum::<usize>();
+            let version = Lines { bytes: lines, at }.next().unwrap_or_default();
+            Err(http_version(version).err().unwrap_or(Refusal::FieldLine))
         }
-        Err(_) => return Err(Refusal::RequestLine),
-    };
-    let fields = request.headers.iter();
-    Ok(Some(Head {
-        method: request.method.unwrap_or_default().as_bytes(),
-        target: request.path.unwrap_or_default().as_bytes(),
-        version: if request.version == Some(0) { Version::Http10 } else { Version::Http11 },
-        fields: fields.map(|f| Field { name: f.name.as_bytes(), value: f.value }).collect(),
-        len,
-    }))
+        Err(_) => Err(Refusal::RequestLine),
+    }
+}
+
+impl<'b> From<&Header<'b>> for Field<'b> {
+    fn from(header: &Header<'b>) -> Self {
+        Field { name: header.name.as_bytes(), value: header.value }
+    }
 }

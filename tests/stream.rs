@@ -6,7 +6,8 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::sse::{EventSource, Parser};
+use support::event_source::EventSource;
+use support::sse::Parser;
 use support::{
     Client, GREETING, HEARTBEAT, NO_ROOM, PAID, PATIENCE, STREAM_HEAD, Server, Stream, TIMED_OUT,
     eventually, request, stays_true,

@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod client;
+pub mod event_source;
 pub mod folder;
 pub mod http;
 pub mod json;

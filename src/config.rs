@@ -1,40 +1,42 @@
 //! Options and environment: an option beats the environment, the environment the default.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Shown by `--help`; it fits a terminal of 80 by 24.
+use crate::address;
+
+/// Shown by `--help`; it fits a terminal of 80 by 24, with room for the next prompt.
 pub const HELP: &str = "\
 orderpay: a page waits for a payment, over server-sent events
 
   orderpay [OPTIONS]            serve
   orderpay healthcheck [URL]    exit 0 if the server answers /healthz, 1 if not
 
-  --listen ADDR:PORT       may be repeated; port 0 picks one    [localhost:8888]
-  --timeout SECONDS        a waiter is let go after this                    [60]
-  --heartbeat SECONDS      a comment to each waiter; 0: none                [15]
-  --keep SECONDS           how long a settled order is remembered         [3600]
-  --remember N             settled orders that are remembered            [65536]
-  --max-connections N      requests served at once                        [1024]
-  --token TOKEN            what a payback has to bear                     [none]
-  --journal FILE           results on disk before they are acknowledged   [none]
-  --quiet                  no log on stderr
+Who waits
+  --timeout SECONDS       until a waiter is let go                          [60]
+  --heartbeat SECONDS     between two comments to a waiter; 0: none         [15]
+What is remembered
+  --keep SECONDS          how long, of a settled order                    [3600]
+  --remember N            of how many orders                             [65536]
+  --journal FILE          on disk, before a payback is acknowledged       [none]
+Who gets in
+  --listen ADDR:PORT      may be repeated; port 0 picks one     [localhost:8888]
+  --max-connections N     requests served at once; waiters don't count    [1024]
+  --token TOKEN           what a payback has to bear                      [none]
+Who is told
+  --quiet                 no log on stderr
   --help, --version
 
-Each has its variable: ORDERPAY_LISTEN, ORDERPAY_TIMEOUT, … ORDERPAY_QUIET=1.
-
-  orderpay --listen 0.0.0.0:8888 --timeout 120      open http://HOST:8888/sse/test
-  curl -N localhost:8888/sse/orderpay/42            wait for order 42
-  curl -X POST localhost:8888/sse/payback/42        pay it
+Each has its variable: ORDERPAY_LISTEN, ORDERPAY_TIMEOUT, … ORDERPAY_QUIET=1. So
+  ORDERPAY_TOKEN=secret orderpay --listen 0.0.0.0:8888 --timeout 120
 ";
 
 /// All options, parsed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
-    pub listen: Vec<SocketAddr>,
-    /// Some of [`Config::listen`] may be missing on this machine: they are a guess, not a wish.
-    pub listen_default: bool,
+    /// For each `--listen`, the addresses that it stands for. A machine may lack some: one will do.
+    pub listen: Vec<Vec<SocketAddr>>,
     pub timeout: Duration,
     /// Zero means none.
     pub heartbeat: Duration,
@@ -55,36 +57,23 @@ pub enum Command {
     Version,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            listen: vec![([127, 0, 0, 1], 8888).into(), ([0, 0, 0, 0, 0, 0, 0, 1], 8888).into()],
-            listen_default: true,
-            timeout: Duration::from_secs(60),
-            heartbeat: Duration::from_secs(15),
-            keep: Duration::from_secs(3600),
-            remember: 65_536,
-            max_connections: 1024,
-            token: None,
-            journal: None,
-            quiet: false,
-        }
-    }
-}
+/// Sets an option to a value, or says what it takes.
+type Set = fn(&mut Config, &str) -> Result<(), &'static str>;
 
-const OPTIONS: [&str; 8] = [
-    "--listen",
-    "--timeout",
-    "--heartbeat",
-    "--keep",
-    "--remember",
-    "--max-connections",
-    "--token",
-    "--journal",
+/// Every option that has a value, with its default, if it has one.
+const OPTIONS: [(&str, &str, Set); 9] = [
+    ("--listen", "localhost:8888", |config, value| listen(&mut config.listen, value)),
+    ("--timeout", "60", |config, value| seconds(value).map(|it| config.timeout = it)),
+    ("--heartbeat", "15", |config, value| seconds_or_none(value).map(|it| config.heartbeat = it)),
+    ("--keep", "3600", |config, value| seconds(value).map(|it| config.keep = it)),
+    ("--remember", "65536", |config, value| number(value).map(|it| config.remember = it)),
+    ("--max-connections", "1024", |config, value| {
+        number(value).map(|it| config.max_connections = it)
+    }),
+    ("--token", "", |config, value| token(value).map(|it| config.token = Some(it))),
+    ("--journal", "", |config, value| file(value).map(|it| config.journal = Some(it))),
+    ("--quiet", "", |config, value| flag(value).map(|it| config.quiet = it)),
 ];
-
-/// Longer than any demo, and far from what a clock can't add.
-const MAX_SECONDS: f64 = 1e8;
 
 /// Reads the arguments (without the program's name) and the environment. An error is one line that
 /// names what is wrong, its value, and what is accepted.
@@ -92,17 +81,11 @@ pub fn parse(
     arguments: impl IntoIterator<Item = String>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Command, String> {
-    let mut config = Config::default();
-    config.read_environment(environment)?;
     let mut arguments = arguments.into_iter().peekable();
-    if arguments.next_if(|first| first == "healthcheck").is_some() {
-        let url = arguments.next();
-        if let Some(surplus) = arguments.next() {
-            return Err(unknown(&surplus));
-        }
-        return Ok(Command::Healthcheck(url.unwrap_or_else(|| config.url())));
+    if arguments.next_if_eq("healthcheck").is_some() {
+        return healthcheck(arguments, environment);
     }
-    let mut listens = Vec::new();
+    let mut given = Vec::new();
     while let Some(argument) = arguments.next() {
         let (name, joined) = match argument.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
@@ -111,86 +94,61 @@ pub fn parse(
         match (name, joined) {
             ("--help" | "-h", None) => return Ok(Command::Help),
             ("--version" | "-V", None) => return Ok(Command::Version),
-            ("--quiet", None) => config.quiet = true,
-            (name, joined) if OPTIONS.contains(&name) => {
-                let value = joined.or_else(|| arguments.next());
-                let value = value.ok_or_else(|| format!("{name} needs a value: try --help"))?;
-                if name == "--listen" {
-                    listens.push(value);
-                } else {
-                    config.set(name, name, &value)?;
-                }
+            ("--quiet", None) => given.push((name.to_owned(), "1".to_owned())),
+            (name, joined) if OPTIONS.iter().any(|(option, ..)| *option == name) => {
+                // Without a value it gets the empty one, which no option takes.
+                let value = joined.or_else(|| arguments.next()).unwrap_or_default();
+                given.push((name.to_owned(), value));
             }
             _ => return Err(unknown(&argument)),
         }
     }
-    if !listens.is_empty() {
-        config.set_listen("--listen", listens.iter().map(String::as_str))?;
+    Ok(Command::Serve(Box::new(Config::read(&given, environment)?)))
+}
+
+/// The URL that is given, or where a server with this environment is found.
+fn healthcheck(
+    mut arguments: impl Iterator<Item = String>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Command, String> {
+    match (arguments.next(), arguments.next()) {
+        (_, Some(surplus)) => Err(unknown(&surplus)),
+        (Some(option), _) if option.starts_with('-') => Err(unknown(&option)),
+        (Some(url), None) => Ok(Command::Healthcheck(url)),
+        (None, None) => Ok(Command::Healthcheck(Config::read(&[], environment)?.url())),
     }
-    Ok(Command::Serve(Box::new(config)))
 }
 
 fn unknown(argument: &str) -> String {
-    format!("{argument:?} is no option of orderpay: try --help")
+    let options = OPTIONS.map(|(option, ..)| option).join(", ");
+    format!("{argument:?} is no option of orderpay, which has {options}, --help and --version")
 }
 
 impl Config {
-    fn read_environment(&mut self, get: impl Fn(&str) -> Option<String>) -> Result<(), String> {
-        for option in OPTIONS {
-            let name = variable(option);
-            let Some(value) = get(&name).filter(|value| !value.is_empty()) else { continue };
-            if option == "--listen" {
-                self.set_listen(&name, value.split([',', ' ']).filter(|part| !part.is_empty()))?;
-            } else {
-                self.set(option, &name, &value)?;
+    fn read(
+        given: &[(String, String)],
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Config, String> {
+        let mut config = Config::default();
+        for (option, default, set) in OPTIONS {
+            let mut values: Vec<_> =
+                given.iter().filter(|(name, _)| name == option).cloned().collect();
+            if values.is_empty() {
+                let variable = variable(option);
+                let value = environment(&variable).filter(|value| !value.is_empty());
+                values.push((variable, value.unwrap_or_else(|| default.to_owned())));
+                values.retain(|(_, value)| !value.is_empty());
+            }
+            for (name, value) in values {
+                set(&mut config, &value).map_err(|takes| refusal(option, &name, &value, takes))?;
             }
         }
-        let name = variable("--quiet");
-        match get(&name).as_deref() {
-            None | Some("" | "0") => {}
-            Some("1") => self.quiet = true,
-            Some(other) => return Err(bad(&name, other, "0 or 1")),
-        }
-        Ok(())
+        Ok(config)
     }
 
     /// Where a client on this machine finds the server.
     fn url(&self) -> String {
-        self.listen.first().map(|address| format!("http://{address}")).unwrap_or_default()
-    }
-
-    /// `name` is what the user called the option.
-    fn set(&mut self, option: &str, name: &str, value: &str) -> Result<(), String> {
-        match option {
-            "--timeout" => self.timeout = seconds(name, value, false)?,
-            "--heartbeat" => self.heartbeat = seconds(name, value, true)?,
-            "--keep" => self.keep = seconds(name, value, false)?,
-            "--remember" => self.remember = number(name, value)?,
-            "--max-connections" => self.max_connections = number(name, value)?,
-            "--token" => self.token = Some(token(name, value)?),
-            _ => self.journal = Some(value.into()),
-        }
-        Ok(())
-    }
-
-    fn set_listen<'v>(
-        &mut self,
-        name: &str,
-        values: impl Iterator<Item = &'v str>,
-    ) -> Result<(), String> {
-        self.listen.clear();
-        self.listen_default = false;
-        for value in values {
-            let addresses = value.to_socket_addrs().map_err(|_| {
-                bad(name, value, "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:0")
-            })?;
-            for address in addresses {
-                if !self.listen.contains(&address) {
-                    self.listen.push(address);
-                }
-            }
-        }
-        Ok(())
+        self.listen.iter().flatten().next().map(|it| format!("http://{it}")).unwrap_or_default()
     }
 }
 
@@ -199,30 +157,198 @@ fn variable(option: &str) -> String {
     format!("ORDERPAY{}", option[1..].replace('-', "_").to_uppercase())
 }
 
-fn bad(name: &str, value: &str, accepted: &str) -> String {
-    format!("{name} {value:?} is not accepted: it takes {accepted}")
+/// `name` is what the user called the option. A token is a secret, so it is not repeated.
+fn refusal(option: &str, name: &str, value: &str, takes: &str) -> String {
+    match option {
+        "--token" => format!("{name} (not shown) is not accepted: it takes {takes}"),
+        _ => format!("{name} {value:?} is not accepted: it takes {takes}"),
+    }
 }
 
-fn seconds(name: &str, value: &str, zero: bool) -> Result<Duration, String> {
-    let range =
-        if zero { "0, or 0.001 to 100000000 seconds" } else { "0.001 to 100000000 seconds" };
-    let plain = value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let seconds: f64 =
-        value.parse().ok().filter(|_| plain).ok_or_else(|| bad(name, value, range))?;
-    let fits = (0.001..=MAX_SECONDS).contains(&seconds) || (zero && seconds == 0.0);
-    if fits { Ok(Duration::from_secs_f64(seconds)) } else { Err(bad(name, value, range)) }
+/// A variable can have several, with commas between them.
+fn listen(listen: &mut Vec<Vec<SocketAddr>>, value: &str) -> Result<(), &'static str> {
+    const TAKES: &str = "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:0";
+    for text in value.split(',') {
+        listen.push(address::resolve(text.trim()).map_err(|_| TAKES)?);
+    }
+    Ok(())
 }
 
-fn number(name: &str, value: &str) -> Result<usize, String> {
-    let number: Option<usize> = value.parse().ok().filter(|n| (1..=100_000_000).contains(n));
-    let plain = value.bytes().all(|b| b.is_ascii_digit());
-    number.filter(|_| plain).ok_or_else(|| bad(name, value, "a whole number from 1 to 100000000"))
+/// The most is longer than any demo, and far from what a clock can't add.
+fn seconds(value: &str) -> Result<Duration, &'static str> {
+    let fitting = decimal(value).filter(|seconds| (0.001..=1e8).contains(seconds));
+    fitting.map(Duration::from_secs_f64).ok_or("0.001 to 100000000 seconds")
 }
 
-/// The value is not repeated: it is a secret.
-fn token(name: &str, value: &str) -> Result<String, String> {
-    let sendable = !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic());
-    sendable.then(|| value.to_owned()).ok_or_else(|| {
-        format!("{name} (not shown) is not accepted: it takes visible ASCII without spaces")
-    })
+fn seconds_or_none(value: &str) -> Result<Duration, &'static str> {
+    match decimal(value) {
+        Some(0.0) => Ok(Duration::ZERO),
+        _ => seconds(value).map_err(|_| "0 for none, or 0.001 to 100000000 seconds"),
+    }
+}
+
+/// Plain digits with or without a point: no sign, no exponent, no `inf`.
+fn decimal(value: &str) -> Option<f64> {
+    let plain = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    value.parse().ok().filter(|_| plain)
+}
+
+fn number(value: &str) -> Result<usize, &'static str> {
+    let plain = value.bytes().all(|byte| byte.is_ascii_digit());
+    let number = value.parse().ok().filter(|it| plain && (1..=100_000_000).contains(it));
+    number.ok_or("a whole number from 1 to 100000000")
+}
+
+fn token(value: &str) -> Result<String, &'static str> {
+    let sendable = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
+    sendable.then(|| value.to_owned()).ok_or("visible ASCII without spaces")
+}
+
+fn file(value: &str) -> Result<PathBuf, &'static str> {
+    (!value.is_empty()).then(|| value.into()).ok_or("the name of a file")
+}
+
+fn flag(value: &str) -> Result<bool, &'static str> {
+    match value {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err("0 or 1"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parses a command line, after its variables: `ORDERPAY_KEEP=5 --timeout 0.5`.
+    fn parsed(line: &str) -> Result<Command, String> {
+        let (variables, arguments): (Vec<_>, Vec<_>) =
+            line.split(' ').filter(|it| !it.is_empty()).partition(|it| it.starts_with("ORDERPAY_"));
+        parse(arguments.into_iter().map(String::from), |name| {
+            let value = |it: &&str| it.strip_prefix(name)?.strip_prefix('=').map(String::from);
+            variables.iter().find_map(value)
+        })
+    }
+
+    fn config(line: &str) -> Config {
+        match parsed(line) {
+            Ok(Command::Serve(config)) => *config,
+            other => panic!("{line:?} became {other:?}"),
+        }
+    }
+
+    fn ports(line: &str) -> Vec<Vec<u16>> {
+        let ports = |addresses: Vec<SocketAddr>| addresses.iter().map(SocketAddr::port).collect();
+        config(line).listen.into_iter().map(ports).collect()
+    }
+
+    #[test]
+    fn help_fits_a_terminal_and_shows_each_option_with_its_default() {
+        assert!(HELP.lines().count() < 24 && HELP.lines().all(|line| line.chars().count() <= 80));
+        for (option, default, _) in OPTIONS {
+            let line = HELP.lines().find(|line| line.trim_start().starts_with(option));
+            let line = line.unwrap_or_else(|| panic!("no help on {option}"));
+            let shown = line.rsplit_once(" [").map_or("", |(_, shown)| shown.trim_end_matches(']'));
+            assert!(shown == default || (default.is_empty() && shown == "none"), "{line}");
+        }
+    }
+
+    #[test]
+    fn without_options_all_is_as_promised() {
+        let promised = Config {
+            listen: vec![vec!["127.0.0.1:8888".parse().unwrap(), "[::1]:8888".parse().unwrap()]],
+            timeout: Duration::from_secs(60),
+            heartbeat: Duration::from_secs(15),
+            keep: Duration::from_secs(3600),
+            remember: 65_536,
+            max_connections: 1024,
+            token: None,
+            journal: None,
+            quiet: false,
+        };
+        assert_eq!(config(""), promised);
+    }
+
+    #[test]
+    fn an_option_beats_its_variable_and_the_variable_the_default() {
+        assert_eq!(config("ORDERPAY_TIMEOUT=5").timeout, Duration::from_secs(5));
+        assert_eq!(config("ORDERPAY_TIMEOUT=5 --timeout 0.5").timeout, Duration::from_millis(500));
+        assert_eq!(config("ORDERPAY_TIMEOUT= ").timeout, Duration::from_secs(60));
+        assert_eq!(config("ORDERPAY_MAX_CONNECTIONS=7").max_connections, 7);
+        assert_eq!(ports("ORDERPAY_LISTEN=[::]:1 --listen 0.0.0.0:2"), [[2]]);
+        assert!(config("ORDERPAY_QUIET=1").quiet && !config("ORDERPAY_QUIET=0").quiet);
+    }
+
+    #[test]
+    fn a_value_stands_behind_a_space_or_an_equals_sign_and_the_last_one_counts() {
+        assert_eq!(config("--token a=b").token.as_deref(), Some("a=b"));
+        assert_eq!(config("--token=a=b").token.as_deref(), Some("a=b"));
+        assert_eq!(config("--journal=x --journal y").journal, Some("y".into()));
+        assert_eq!(config("--heartbeat 0 --keep 0.001").heartbeat, Duration::ZERO);
+    }
+
+    #[test]
+    fn one_can_listen_at_many_addresses() {
+        assert_eq!(ports("--listen 0.0.0.0:1 --listen localhost:2"), [vec![1], vec![2, 2]]);
+        assert_eq!(ports("ORDERPAY_LISTEN=127.0.0.1:1,[::1]:2"), [[1], [2]]);
+    }
+
+    #[test]
+    fn every_command_is_known() {
+        assert_eq!(parsed("--quiet --help"), Ok(Command::Help));
+        assert_eq!(parsed("-V"), Ok(Command::Version));
+        let healthcheck = |url: &str| Ok(Command::Healthcheck(url.into()));
+        assert_eq!(parsed("healthcheck"), healthcheck("http://127.0.0.1:8888"));
+        assert_eq!(parsed("ORDERPAY_LISTEN=[::1]:1 healthcheck"), healthcheck("http://[::1]:1"));
+        assert_eq!(parsed("ORDERPAY_KEEP=x healthcheck http://h"), healthcheck("http://h"));
+    }
+
+    #[test]
+    fn every_error_names_the_mistake_its_value_and_what_is_accepted() {
+        const LISTEN: &str = "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:0";
+        const SECONDS: &str = "0.001 to 100000000 seconds";
+        const NUMBER: &str = "a whole number from 1 to 100000000";
+        const TOKEN: &str = "visible ASCII without spaces";
+        for (line, mistake, accepted) in [
+            ("--listen", r#"--listen """#, LISTEN),
+            ("--listen 8888", r#"--listen "8888""#, LISTEN),
+            ("--listen=localhost:99999", r#"--listen "localhost:99999""#, LISTEN),
+            ("ORDERPAY_LISTEN=[::1]", r#"ORDERPAY_LISTEN "[::1]""#, LISTEN),
+            ("--timeout 0", r#"--timeout "0""#, SECONDS),
+            ("--timeout 1e3", r#"--timeout "1e3""#, SECONDS),
+            ("--timeout inf", r#"--timeout "inf""#, SECONDS),
+            ("--keep 100000001", r#"--keep "100000001""#, SECONDS),
+            ("ORDERPAY_KEEP=1h", r#"ORDERPAY_KEEP "1h""#, SECONDS),
+            ("--heartbeat -1", r#"--heartbeat "-1""#, "0 for none, or 0.001 to 100000000 seconds"),
+            ("--remember 0", r#"--remember "0""#, NUMBER),
+            ("--remember +1", r#"--remember "+1""#, NUMBER),
+            ("--max-connections 1.5", r#"--max-connections "1.5""#, NUMBER),
+            ("--token=", "--token (not shown)", TOKEN),
+            ("ORDERPAY_TOKEN=支付", "ORDERPAY_TOKEN (not shown)", TOKEN),
+            ("--journal", r#"--journal """#, "the name of a file"),
+            ("ORDERPAY_QUIET=yes", r#"ORDERPAY_QUIET "yes""#, "0 or 1"),
+        ] {
+            let expected = format!("{mistake} is not accepted: it takes {accepted}");
+            assert_eq!(parsed(line), Err(expected), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_option_is_told_which_there_are() {
+        for (line, wrong) in [
+            ("--colour", "--colour"),
+            ("serve", "serve"),
+            ("--help=1", "--help=1"),
+            ("-t 5", "-t"),
+            ("healthcheck --help", "--help"),
+            ("healthcheck a b", "b"),
+        ] {
+            let expected = format!(
+                "{wrong:?} is no option of orderpay, which has --listen, --timeout, --heartbeat, \
+                 --keep, --remember, --max-connections, --token, --journal, --quiet, --help and \
+                 --version"
+            );
+            assert_eq!(parsed(line), Err(expected), "{line:?}");
+        }
+    }
 }

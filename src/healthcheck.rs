@@ -1,8 +1,10 @@
 //! `orderpay healthcheck`: for images that have no shell and no curl.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::time::Duration;
+
+use crate::address;
 
 /// Each step may take this long.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,7 +27,7 @@ fn ask(authority: &str) -> io::Result<String> {
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
     let host = if has_port { authority.to_owned() } else { format!("{authority}:80") };
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in host.to_socket_addrs()? {
+    for address in address::resolve(&host)? {
         let mut stream = match TcpStream::connect_timeout(&address, PATIENCE) {
             Ok(stream) => stream,
             Err(error) => {

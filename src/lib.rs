@@ -46,11 +46,13 @@
 //! - [`app`]: a request in, an answer out
 //! - [`connection`]: read a request, answer it, again
 //! - [`server`]: bind, accept, a thread per connection, shut down
+//! - [`address`]: a host and port → its addresses
 //! - [`config`]: options and environment
 //! - [`healthcheck`]: is it well? For images without a shell
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub mod address;
 pub mod app;
 pub mod config;
 pub mod connection;

@@ -63,14 +63,25 @@ fn serve(config: Config) -> Result<(), String> {
 
 fn bind(config: &Config) -> Result<Vec<TcpListener>, String> {
     let mut listeners = Vec::new();
-    for address in &config.listen {
+    for addresses in &config.listen {
+        listeners.extend(bind_what_exists(addresses)?);
+    }
+    Ok(listeners)
+}
+
+/// One name can stand for several addresses, of which this machine may lack some, but not all.
+fn bind_what_exists(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, String> {
+    const ADVICE: &str = "choose another with --listen; its port 0 picks a free one";
+    let mut listeners = Vec::new();
+    for (at, address) in addresses.iter().enumerate() {
+        let may_lack = !listeners.is_empty() || at + 1 < addresses.len();
         match server::bind(*address) {
             Ok(listener) => listeners.push(listener),
-            Err(error) if config.listen_default && is_missing(&error) => {}
-            Err(error) => return Err(format!("can't listen on {address}: {error}")),
+            Err(error) if may_lack && is_missing(&error) => {}
+            Err(error) => return Err(format!("can't listen on {address}: {error}: {ADVICE}")),
         }
     }
-    if listeners.is_empty() { Err("no address to listen on".into()) } else { Ok(listeners) }
+    Ok(listeners)
 }
 
 /// Whether a machine has no IPv6, or none on its loopback.

@@ -102,7 +102,12 @@ impl App {
 
     fn metrics(&self) -> Response {
         let (waiting, remembered) = self.waiters.counts();
-        let gauges = Gauges { waiting, remembered, connections: self.seats.taken() };
+        let gauges = Gauges {
+            waiting,
+            remembered,
+            connections: self.seats.taken(),
+            journal_syncs: self.waiters.journal_syncs(),
+        };
         Response::new(Status::Ok, metrics::MEDIA, metrics::render(&gauges, self.events.counts()))
     }
 }

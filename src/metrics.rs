@@ -13,6 +13,8 @@ pub struct Gauges {
     pub waiting: usize,
     pub remembered: usize,
     pub connections: usize,
+    /// Since the start.
+    pub journal_syncs: u64,
 }
 
 /// All figures.
@@ -45,6 +47,9 @@ pub fn render(gauges: &Gauges, counts: &Counts) -> String {
         page.family(name, help, "counter");
         page.sample(name, "", count.load(Relaxed));
     }
+    let name = "orderpay_journal_syncs_total";
+    page.family(name, "Batches of results that were put on disk.", "counter");
+    page.sample(name, "", gauges.journal_syncs);
     let help = "Requests answered with an error, by status.";
     page.family("orderpay_refusals_total", help, "counter");
     for (status, count) in REFUSALS.iter().zip(&counts.refused) {

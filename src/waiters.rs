@@ -109,6 +109,11 @@ impl Waiters {
         self.journal.as_ref().is_none_or(Journal::healthy)
     }
 
+    /// Batches of results that the journal has put on disk.
+    pub fn journal_syncs(&self) -> u64 {
+        self.journal.as_ref().map_or(0, Journal::syncs)
+    }
+
     /// Waiters that are parked, and settled orders that are remembered.
     pub fn counts(&self) -> (usize, usize) {
         let room = lock(&self.room);

@@ -7,7 +7,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::sse::{Event, EventSource};
+use support::event_source::EventSource;
+use support::sse::Event;
 use support::{Client, GREETING, PAID, PATIENCE, Server};
 
 /// The first of the two frames in [`PAID`].

@@ -56,8 +56,8 @@ type Parked = Arc<Mutex<Option<TcpStream>>>;
 pub enum Look {
     /// Still parked; its client may be gone.
     Waiting(OrderId, Serial, Parked),
-    /// Has got its last frames; whether they arrived decides what is known of this settlement.
-    Written(TcpStream, OrderId, Settled),
+    /// Have got this order's result; whether it arrived anywhere decides what becomes of it.
+    Written(Vec<TcpStream>, OrderId, Settled),
     /// Has got its last frames; it is held until the client, which may be sending, has read them.
     Held(TcpStream),
 }
@@ -151,7 +151,7 @@ impl Waiters {
             Admission::Full => {
                 drop(room);
                 self.events.happen(Event::Full { order: id, stream: &stream });
-                self.end(stream, &[&head, sse::FULL.as_bytes()].concat(), None);
+                self.end(stream, &[&head, sse::FULL.as_bytes()].concat());
             }
         }
     }
@@ -160,8 +160,9 @@ impl Waiters {
         self.events.happen(Event::Fetched { order: id, stream: &stream });
         let frames = sse::paid(&settled.receipt);
         let frames = [&head, sse::OPENING.as_bytes(), frames.as_bytes()].concat();
-        let ending = self.end(stream, &frames, Some((id, &settled)));
-        if let Some(next) = self.written(id, &settled, ending == Ending::Certain) {
+        let mut round = Round::default();
+        self.write_result(id, stream, &frames, &mut round);
+        if let Some(next) = self.conclude(id, &settled, round) {
             self.deliver(id, &settled, next);
         }
     }
@@ -193,31 +194,42 @@ impl Waiters {
         }
     }
 
-    /// Writes a result to these waiters and, while it has reached nobody, to those who came
+    /// Writes a result to these waiters and, if it is sure to have reached nobody, to those who came
     /// meanwhile; to how many.
     fn deliver(&self, id: &OrderId, settled: &Settled, first: Vec<Parked>) -> usize {
         let frames = sse::paid(&settled.receipt);
         let mut written = 0;
-        let mut waiters = first;
-        loop {
-            let mut certain = false;
+        let mut next = Some(first);
+        while let Some(waiters) = next {
+            let mut round = Round::default();
             for stream in waiters.iter().filter_map(|waiter| lock(waiter).take()) {
-                let ending = self.end(stream, frames.as_bytes(), Some((id, settled)));
-                certain |= ending == Ending::Certain;
-                written += usize::from(ending != Ending::Gone);
+                self.write_result(id, stream, frames.as_bytes(), &mut round);
             }
-            match self.written(id, settled, certain) {
-                Some(more) => waiters = more,
-                None => return written,
+            written += round.arrived + round.in_doubt.len();
+            next = self.conclude(id, settled, round);
+        }
+        written
+    }
+
+    fn write_result(&self, id: &OrderId, stream: TcpStream, frames: &[u8], round: &mut Round) {
+        match self.end(stream, frames) {
+            Ending::Arrived => round.arrived += 1,
+            Ending::InDoubt(stream) => round.in_doubt.push(stream),
+            Ending::Gone(stream) => {
+                self.events.happen(Event::Vanished { order: id, stream: &stream });
             }
         }
     }
 
-    /// Tells the order, and the journal, whether a result is certain to have reached somebody.
-    /// If it has not, these are to be written to next.
-    fn written(&self, id: &OrderId, settled: &Settled, certain: bool) -> Option<Vec<Parked>> {
+    /// Tells the order what became of its result; who is to be written to next, if anybody is.
+    /// Where all is in doubt, that is for the second look to tell.
+    fn conclude(&self, id: &OrderId, settled: &Settled, round: Round) -> Option<Vec<Parked>> {
+        if round.arrived == 0 && !round.in_doubt.is_empty() {
+            self.look_again(Look::Written(round.in_doubt, id.clone(), settled.clone()));
+            return None;
+        }
         let mut room = lock(&self.room);
-        match room.orders.written(id, settled.serial, certain) {
+        match room.orders.written(id, settled.serial, round.arrived > 0) {
             Sequel::Nothing => None,
             Sequel::WriteTo(waiters) => Some(waiters),
             Sequel::Delivered => {
@@ -273,7 +285,7 @@ impl Waiters {
         let stream = lock(&parked).take();
         if let Some(stream) = stream {
             self.events.happen(Event::Timeout { order: &id, stream: &stream });
-            self.end(stream, sse::TIMEOUT.as_bytes(), None);
+            self.end(stream, sse::TIMEOUT.as_bytes());
         }
     }
 
@@ -286,9 +298,11 @@ impl Waiters {
                     self.vanish(&id, serial, &parked);
                 }
             }
-            Look::Written(stream, id, settled) => {
-                if !is_reset(&stream) && is_acknowledged(&stream) {
-                    self.written(&id, &settled, true);
+            Look::Written(streams, id, settled) => {
+                let arrived = streams.iter().filter(|stream| has_arrived(stream)).count();
+                let round = Round { arrived, in_doubt: Vec::new() };
+                if let Some(next) = self.conclude(&id, &settled, round) {
+                    self.deliver(&id, &settled, next);
                 }
             }
             Look::Held(stream) => drop(drain(&stream)),
@@ -303,7 +317,7 @@ impl Waiters {
         drop(room);
         self.sooner.notify_all();
         for stream in waiters.iter().filter_map(|waiter| lock(waiter).take()) {
-            self.end(stream, b"", None);
+            self.end(stream, b"");
         }
     }
 
@@ -317,36 +331,24 @@ impl Waiters {
 
     /// Writes the last frames and ends the stream so that none of them is lost: what the client has
     /// sent is drained, for the kernel resets a connection that is closed with unread bytes.
-    fn end(
-        &self,
-        stream: TcpStream,
-        frames: &[u8],
-        result: Option<(&OrderId, &Settled)>,
-    ) -> Ending {
+    fn end(&self, stream: TcpStream, frames: &[u8]) -> Ending {
         let heard = drain(&stream);
-        let written = heard != Heard::Error && (&stream).write_all(frames).is_ok();
-        if written && heard == Heard::Nothing {
-            return Ending::Certain;
+        if heard == Heard::Error || (&stream).write_all(frames).is_err() {
+            return Ending::Gone(stream);
+        }
+        if heard != Heard::Bytes && has_arrived(&stream) {
+            return Ending::Arrived;
         }
         // ENOTCONN if the client is gone by now: the reset tells.
         let _ = stream.shutdown(Shutdown::Write);
-        if !written || is_reset(&stream) {
-            if let Some((order, _)) = result {
-                self.events.happen(Event::Vanished { order, stream: &stream });
-            }
-            return Ending::Gone;
+        if is_reset(&stream) {
+            Ending::Gone(stream)
+        } else if !has_arrived(&stream) {
+            Ending::InDoubt(stream)
+        } else {
+            self.look_again(Look::Held(stream));
+            Ending::Arrived
         }
-        match result {
-            // It has half-closed, and may be listening or gone. Gone, it answers with a reset;
-            // listening, its kernel acknowledges: at once on one machine, later over a network.
-            Some((id, settled)) if heard == Heard::End && !is_acknowledged(&stream) => {
-                self.look_again(Look::Written(stream, id.clone(), settled.clone()));
-                return Ending::InDoubt;
-            }
-            _ if heard == Heard::Bytes => self.look_again(Look::Held(stream)),
-            _ => {}
-        }
-        Ending::Certain
     }
 
     fn look_again(&self, look: Look) {
@@ -413,14 +415,20 @@ impl Room {
 }
 
 /// What is known of a stream that was ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// The frames are on their way, and nothing says that the client is gone.
-    Certain,
-    /// The client had half-closed; a later look will tell.
-    InDoubt,
+    /// The client's kernel has acknowledged all of it.
+    Arrived,
+    /// Neither that, nor a reset: the way may be long, or the client gone.
+    InDoubt(TcpStream),
     /// The client is gone, or had no room for the frames.
-    Gone,
+    Gone(TcpStream),
+}
+
+/// What became of a result that was written to some.
+#[derive(Default)]
+struct Round {
+    arrived: usize,
+    in_doubt: Vec<TcpStream>,
 }
 
 /// What a parked client has sent.
@@ -449,7 +457,9 @@ fn drain(mut stream: &TcpStream) -> Heard {
     heard
 }
 
-fn is_acknowledged(stream: &TcpStream) -> bool {
+/// A client that is gone answers with a reset, or not at all. The kernel of one that listens
+/// acknowledges: at once on the same machine, later over a network.
+fn has_arrived(stream: &TcpStream) -> bool {
     os::unacknowledged(stream).is_ok_and(|bytes| bytes == 0)
 }
 

@@ -9,8 +9,8 @@
 //! | `Recording` | parks                 | parks               | pending: shares the record    | on disk: writing, with all who are parked; refused: waiting |
 //! | `Writing`   | parks                 | gets the result     | repeated                      | somebody got it: delivered; nobody did: kept, or writing to who came meanwhile |
 //! | `Kept`      | gets the result: writing | gets the result: writing | repeated              | delivered, or too old: unknown |
-//! | `Delivered` | parks: reopened       | gets the result     | repeated                      | too old, or its room is needed: unknown |
-//! | `Reopened`  | parks                 | gets the result     | recording, of a new result    | like delivered: waiting, if somebody waits |
+//! | `Delivered` | parks: reopened       | gets the result     | repeated                      | too old, or its room is needed: unknown; has not arrived after all: kept |
+//! | `Reopened`  | parks                 | gets the result     | recording, of a new result    | like delivered, but who waits, waits on, or gets what has not arrived |
 //!
 //! An opening's id is always `0`, so a browser that comes back to a reopened order can't tell which
 //! of its two rounds it belongs to. When in doubt a result is delivered: it gets the one there is.
@@ -70,6 +70,8 @@ struct Settlement {
     at: Instant,
     receipt: Receipt,
     state: State,
+    /// Whether somebody is certain to have it. Until then `Delivered` and `Reopened` can be revoked.
+    arrived: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,11 +114,22 @@ pub enum Claim {
     Full,
 }
 
+/// What is known of a result that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Somebody has it.
+    Certain,
+    /// Nothing speaks against it, but it is not confirmed yet.
+    Assumed,
+    /// Nobody has it.
+    Failed,
+}
+
 /// What follows from a result's having been written.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Sequel<W> {
     Nothing,
-    /// It has reached somebody for the first time.
+    /// It is certain for the first time that it has reached somebody.
     Delivered,
     /// It has reached nobody, but these were parked meanwhile: they are to be written to next.
     WriteTo(Vec<W>),
@@ -221,26 +234,21 @@ impl<W: Clone> Orders<W> {
         self.forget(id);
     }
 
-    /// A result was written, and is certain (or not) to have reached somebody.
-    pub fn written(&mut self, id: &OrderId, serial: Serial, certain: bool) -> Sequel<W> {
+    /// A result was written. What is assumed of its arrival is confirmed or revoked later.
+    pub fn written(&mut self, id: &OrderId, serial: Serial, arrival: Arrival) -> Sequel<W> {
         let Some(order) = self.by_id.get_mut(id) else { return Sequel::Nothing };
         let awaited = !order.waiters.is_empty();
-        let Some(settlement) = order.settlement.as_mut().filter(|s| s.serial == serial) else {
-            return Sequel::Nothing;
-        };
-        match (settlement.state, certain) {
-            (State::Writing | State::Kept, true) => {
-                settlement.state = if awaited { State::Reopened } else { State::Delivered };
-                self.delivered.insert(serial, id.clone());
-                Sequel::Delivered
-            }
-            (State::Writing, false) if awaited => Sequel::WriteTo(self.take_waiters(id)),
-            (State::Writing, false) => {
-                settlement.state = State::Kept;
-                Sequel::Nothing
-            }
-            _ => Sequel::Nothing,
+        let settlement = order.settlement.as_mut().filter(|s| s.serial == serial && !s.arrived);
+        let Some(settlement) = settlement else { return Sequel::Nothing };
+        if arrival == Arrival::Failed {
+            settlement.state = if awaited { State::Writing } else { State::Kept };
+            self.delivered.remove(&serial);
+            return if awaited { Sequel::WriteTo(self.take_waiters(id)) } else { Sequel::Nothing };
         }
+        settlement.state = if awaited { State::Reopened } else { State::Delivered };
+        settlement.arrived = arrival == Arrival::Certain;
+        self.delivered.insert(serial, id.clone());
+        if arrival == Arrival::Certain { Sequel::Delivered } else { Sequel::Nothing }
     }
 
     /// Takes out one waiter whose client is gone; false if it was taken out before.
@@ -309,7 +317,8 @@ impl<W: Clone> Orders<W> {
 
     fn settle(&mut self, id: &OrderId, receipt: &Receipt, state: State, at: Instant) -> Serial {
         let serial = self.next_serial();
-        let settlement = Settlement { serial, at, receipt: receipt.clone(), state };
+        let arrived = state == State::Delivered;
+        let settlement = Settlement { serial, at, receipt: receipt.clone(), state, arrived };
         let order = self.by_id.entry(id.clone()).or_insert_with(Order::unknown);
         order.settlement = Some(Box::new(settlement));
         self.agenda.insert((at + self.limits.keep, serial), id.clone());
@@ -446,12 +455,15 @@ mod tests {
 
         fn deliver(&mut self, order: &str) {
             let (serial, _) = self.pay(order);
-            assert_eq!(self.orders.written(&id(order), serial, true), Sequel::Delivered);
+            assert_eq!(
+                self.orders.written(&id(order), serial, Arrival::Certain),
+                Sequel::Delivered
+            );
         }
 
         fn keep(&mut self, order: &str) {
             let (serial, _) = self.pay(order);
-            assert_eq!(self.orders.written(&id(order), serial, false), Sequel::Nothing);
+            assert_eq!(self.orders.written(&id(order), serial, Arrival::Failed), Sequel::Nothing);
         }
     }
 
@@ -491,7 +503,7 @@ mod tests {
         scene.keep("a");
         let serial = fetches(scene.fresh("a", "one"));
         assert_eq!(scene.fresh("a", "two"), Admission::Wait, "it is being written to one");
-        assert_eq!(scene.orders.written(&id("a"), serial, true), Sequel::Delivered);
+        assert_eq!(scene.orders.written(&id("a"), serial, Arrival::Certain), Sequel::Delivered);
         assert_eq!(scene.pay("a").1, ["two"]);
     }
 
@@ -502,10 +514,42 @@ mod tests {
         let (serial, gone) = scene.pay("a");
         assert_eq!(gone, ["gone"]);
         scene.fresh("a", "here");
-        let next = scene.orders.written(&id("a"), serial, false);
+        let next = scene.orders.written(&id("a"), serial, Arrival::Failed);
         assert_eq!(next, Sequel::WriteTo(vec!["here"]));
-        assert_eq!(scene.orders.written(&id("a"), serial, true), Sequel::Delivered);
+        assert_eq!(scene.orders.written(&id("a"), serial, Arrival::Certain), Sequel::Delivered);
         assert_eq!(scene.fresh("a", "later"), Admission::Wait);
+    }
+
+    #[test]
+    fn what_was_assumed_to_have_arrived_and_has_not_is_kept() {
+        let mut scene = Scene::new();
+        scene.fresh("a", "lost");
+        let (serial, _) = scene.pay("a");
+        assert_eq!(scene.orders.written(&id("a"), serial, Arrival::Assumed), Sequel::Nothing);
+        assert_eq!(scene.orders.written(&id("a"), serial, Arrival::Failed), Sequel::Nothing);
+        assert_eq!(fetches(scene.fresh("a", "reload")), serial);
+    }
+
+    #[test]
+    fn who_waits_anew_gets_what_was_assumed_to_have_arrived_and_has_not() {
+        let mut scene = Scene::new();
+        let (serial, _) = scene.pay("a");
+        scene.orders.written(&id("a"), serial, Arrival::Assumed);
+        assert_eq!(scene.fresh("a", "reload"), Admission::Wait);
+        let next = scene.orders.written(&id("a"), serial, Arrival::Failed);
+        assert_eq!(next, Sequel::WriteTo(vec!["reload"]));
+        scene.orders.written(&id("a"), serial, Arrival::Certain);
+        assert_eq!(scene.fresh("a", "anew"), Admission::Wait);
+    }
+
+    #[test]
+    fn what_has_arrived_for_certain_is_not_revoked() {
+        let mut scene = Scene::new();
+        let (serial, _) = scene.pay("a");
+        scene.orders.written(&id("a"), serial, Arrival::Assumed);
+        assert_eq!(scene.orders.written(&id("a"), serial, Arrival::Certain), Sequel::Delivered);
+        scene.orders.written(&id("a"), serial, Arrival::Failed);
+        assert_eq!(scene.fresh("a", "anew"), Admission::Wait);
     }
 
     #[test]
@@ -522,8 +566,8 @@ mod tests {
     fn a_result_in_doubt_is_kept_until_it_is_certain() {
         let mut scene = Scene::new();
         let (serial, _) = scene.pay("a");
-        scene.orders.written(&id("a"), serial, false);
-        scene.orders.written(&id("a"), serial, true);
+        scene.orders.written(&id("a"), serial, Arrival::Failed);
+        scene.orders.written(&id("a"), serial, Arrival::Certain);
         assert_eq!(scene.fresh("a", "anew"), Admission::Wait);
     }
 

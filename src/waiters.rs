@@ -16,7 +16,7 @@ use crate::events::{Event, Events};
 use crate::journal::{Journal, Record, Ticket};
 use crate::lock;
 use crate::order::{OrderId, Receipt};
-use crate::orders::{Admission, Claim, Due, Limits, Orders, Sequel, Serial, Settled};
+use crate::orders::{Admission, Arrival, Claim, Due, Limits, Orders, Sequel, Serial, Settled};
 use crate::{os, response, sse};
 
 /// After this long a stream that is in doubt is looked at again: a client that is gone has answered
@@ -56,7 +56,7 @@ type Parked = Arc<Mutex<Option<TcpStream>>>;
 pub enum Look {
     /// Still parked; its client may be gone.
     Waiting(OrderId, Serial, Parked),
-    /// Have got this order's result; whether it arrived anywhere decides what becomes of it.
+    /// Have got their last frames; whether any of them arrived decides what is known of this result.
     Written(Vec<TcpStream>, OrderId, Settled),
     /// Has got its last frames; it is held until the client, which may be sending, has read them.
     Held(TcpStream),
@@ -151,7 +151,7 @@ impl Waiters {
             Admission::Full => {
                 drop(room);
                 self.events.happen(Event::Full { order: id, stream: &stream });
-                self.end(stream, &[&head, sse::FULL.as_bytes()].concat());
+                self.end(stream, &[&head, sse::FULL.as_bytes()].concat(), None);
             }
         }
     }
@@ -160,9 +160,8 @@ impl Waiters {
         self.events.happen(Event::Fetched { order: id, stream: &stream });
         let frames = sse::paid(&settled.receipt);
         let frames = [&head, sse::OPENING.as_bytes(), frames.as_bytes()].concat();
-        let mut round = Round::default();
-        self.write_result(id, stream, &frames, &mut round);
-        if let Some(next) = self.conclude(id, &settled, round) {
+        let ending = self.end(stream, &frames, Some(id));
+        if let Some(next) = self.written(id, &settled, vec![ending]) {
             self.deliver(id, &settled, next);
         }
     }
@@ -194,46 +193,57 @@ impl Waiters {
         }
     }
 
-    /// Writes a result to these waiters and, if it is sure to have reached nobody, to those who came
+    /// Writes a result to these waiters and, while it has reached nobody, to those who came
     /// meanwhile; to how many.
     fn deliver(&self, id: &OrderId, settled: &Settled, first: Vec<Parked>) -> usize {
         let frames = sse::paid(&settled.receipt);
         let mut written = 0;
-        let mut next = Some(first);
-        while let Some(waiters) = next {
-            let mut round = Round::default();
-            for stream in waiters.iter().filter_map(|waiter| lock(waiter).take()) {
-                self.write_result(id, stream, frames.as_bytes(), &mut round);
-            }
-            written += round.arrived + round.in_doubt.len();
-            next = self.conclude(id, settled, round);
-        }
-        written
-    }
-
-    fn write_result(&self, id: &OrderId, stream: TcpStream, frames: &[u8], round: &mut Round) {
-        match self.end(stream, frames) {
-            Ending::Arrived => round.arrived += 1,
-            Ending::InDoubt(stream) => round.in_doubt.push(stream),
-            Ending::Gone(stream) => {
-                self.events.happen(Event::Vanished { order: id, stream: &stream });
+        let mut waiters = first;
+        loop {
+            let streams = waiters.iter().filter_map(|waiter| lock(waiter).take());
+            let end = |stream| self.end(stream, frames.as_bytes(), Some(id));
+            let endings: Vec<Ending> = streams.map(end).collect();
+            written += endings.iter().filter(|ending| !matches!(ending, Ending::Gone)).count();
+            match self.written(id, settled, endings) {
+                Some(more) => waiters = more,
+                None => return written,
             }
         }
     }
 
-    /// Tells the order what became of its result; who is to be written to next, if anybody is.
-    /// Where all is in doubt, that is for the second look to tell.
-    fn conclude(&self, id: &OrderId, settled: &Settled, round: Round) -> Option<Vec<Parked>> {
-        if round.arrived == 0 && !round.in_doubt.is_empty() {
-            self.look_again(Look::Written(round.in_doubt, id.clone(), settled.clone()));
-            return None;
+    /// Concludes from how these streams ended whether the result has reached somebody. If it has
+    /// not, these are to be written to next.
+    fn written(
+        &self,
+        id: &OrderId,
+        settled: &Settled,
+        endings: Vec<Ending>,
+    ) -> Option<Vec<Parked>> {
+        let mut arrival = Arrival::Failed;
+        let mut doubtful = Vec::new();
+        for ending in endings {
+            match ending {
+                Ending::Certain => arrival = Arrival::Certain,
+                Ending::InDoubt(stream) => doubtful.push(stream),
+                Ending::Gone => {}
+            }
         }
+        if arrival == Arrival::Failed && !doubtful.is_empty() {
+            arrival = Arrival::Assumed;
+            self.look_again(Look::Written(doubtful, id.clone(), settled.clone()));
+        }
+        self.arrive(id, settled, arrival)
+    }
+
+    /// Tells the order, and the journal, what is known of a result's arrival.
+    fn arrive(&self, id: &OrderId, settled: &Settled, arrival: Arrival) -> Option<Vec<Parked>> {
         let mut room = lock(&self.room);
-        match room.orders.written(id, settled.serial, round.arrived > 0) {
+        match room.orders.written(id, settled.serial, arrival) {
             Sequel::Nothing => None,
             Sequel::WriteTo(waiters) => Some(waiters),
             Sequel::Delivered => {
                 if let Some(journal) = &self.journal {
+                    // Under the lock, so that it stands before what may settle this order anew.
                     journal.delivered(id, &settled.receipt);
                     drop(room);
                     journal.flush();
@@ -285,7 +295,7 @@ impl Waiters {
         let stream = lock(&parked).take();
         if let Some(stream) = stream {
             self.events.happen(Event::Timeout { order: &id, stream: &stream });
-            self.end(stream, sse::TIMEOUT.as_bytes());
+            self.end(stream, sse::TIMEOUT.as_bytes(), None);
         }
     }
 
@@ -299,9 +309,10 @@ impl Waiters {
                 }
             }
             Look::Written(streams, id, settled) => {
-                let arrived = streams.iter().filter(|stream| has_arrived(stream)).count();
-                let round = Round { arrived, in_doubt: Vec::new() };
-                if let Some(next) = self.conclude(&id, &settled, round) {
+                let has_it = |stream| !is_reset(stream) && is_acknowledged(stream);
+                let arrived = streams.iter().any(has_it);
+                let arrival = if arrived { Arrival::Certain } else { Arrival::Failed };
+                if let Some(next) = self.arrive(&id, &settled, arrival) {
                     self.deliver(&id, &settled, next);
                 }
             }
@@ -317,7 +328,7 @@ impl Waiters {
         drop(room);
         self.sooner.notify_all();
         for stream in waiters.iter().filter_map(|waiter| lock(waiter).take()) {
-            self.end(stream, b"");
+            self.end(stream, b"", None);
         }
     }
 
@@ -331,23 +342,24 @@ impl Waiters {
 
     /// Writes the last frames and ends the stream so that none of them is lost: what the client has
     /// sent is drained, for the kernel resets a connection that is closed with unread bytes.
-    fn end(&self, stream: TcpStream, frames: &[u8]) -> Ending {
+    fn end(&self, stream: TcpStream, frames: &[u8], result_of: Option<&OrderId>) -> Ending {
         let heard = drain(&stream);
-        if heard == Heard::Error || (&stream).write_all(frames).is_err() {
-            return Ending::Gone(stream);
+        let written = heard != Heard::Error && (&stream).write_all(frames).is_ok();
+        if written && heard != Heard::Bytes && is_acknowledged(&stream) {
+            return Ending::Certain;
         }
-        if heard != Heard::Bytes && has_arrived(&stream) {
-            return Ending::Arrived;
-        }
-        // ENOTCONN if the client is gone by now: the reset tells.
+        // What is held ends for the client all the same. It fails if the client has just gone.
         let _ = stream.shutdown(Shutdown::Write);
-        if is_reset(&stream) {
-            Ending::Gone(stream)
-        } else if !has_arrived(&stream) {
+        if !written || is_reset(&stream) {
+            if let Some(order) = result_of {
+                self.events.happen(Event::Vanished { order, stream: &stream });
+            }
+            Ending::Gone
+        } else if result_of.is_some() && !is_acknowledged(&stream) {
             Ending::InDoubt(stream)
         } else {
             self.look_again(Look::Held(stream));
-            Ending::Arrived
+            Ending::Certain
         }
     }
 
@@ -416,19 +428,13 @@ impl Room {
 
 /// What is known of a stream that was ended.
 enum Ending {
-    /// The client's kernel has acknowledged all of it.
-    Arrived,
-    /// Neither that, nor a reset: the way may be long, or the client gone.
+    /// The client's kernel has acknowledged the frames, or nobody cares.
+    Certain,
+    /// It has not yet: it does so at once on one machine, or nearly, and later over a network. Or
+    /// the client is gone, with a reset still to come, or without a word.
     InDoubt(TcpStream),
     /// The client is gone, or had no room for the frames.
-    Gone(TcpStream),
-}
-
-/// What became of a result that was written to some.
-#[derive(Default)]
-struct Round {
-    arrived: usize,
-    in_doubt: Vec<TcpStream>,
+    Gone,
 }
 
 /// What a parked client has sent.
@@ -457,9 +463,7 @@ fn drain(mut stream: &TcpStream) -> Heard {
     heard
 }
 
-/// A client that is gone answers with a reset, or not at all. The kernel of one that listens
-/// acknowledges: at once on the same machine, later over a network.
-fn has_arrived(stream: &TcpStream) -> bool {
+fn is_acknowledged(stream: &TcpStream) -> bool {
     os::unacknowledged(stream).is_ok_and(|bytes| bytes == 0)
 }
 

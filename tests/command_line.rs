@@ -1,0 +1,294 @@
+//! Does it do what its command line says? Options, environment, exit codes, what it prints, how it stops (section 6).
+
+mod support;
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::server::{BINARY, listening_on, orderpay};
+use support::{
+    Client, HEARTBEAT, PAID, Program, Server, Stream, TIMED_OUT, eventually, request, skipped,
+};
+
+const OPTIONS: [&str; 9] = [
+    "--listen",
+    "--timeout",
+    "--heartbeat",
+    "--keep",
+    "--remember",
+    "--max-connections",
+    "--token",
+    "--journal",
+    "--quiet",
+];
+
+/// Its exit code, and all it printed.
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let (status, program) = Program::run(command);
+    (status.code(), program.stdout(), program.stderr())
+}
+
+fn one_line(code: i32, line: &str) -> (Option<i32>, String, String) {
+    (Some(code), String::new(), format!("{line}\n"))
+}
+
+// Words.
+
+#[test]
+fn help_names_every_option_and_fits_a_terminal() {
+    let (code, help, errors) = run(orderpay().arg("--help"));
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    for option in OPTIONS {
+        assert!(help.contains(&format!("  {option}")), "{option}");
+    }
+    assert!(help.lines().count() <= 24, "{} lines", help.lines().count());
+    let widest = help.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{widest:?} columns");
+}
+
+#[test]
+fn it_tells_its_version() {
+    let version = concat!("orderpay ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(run(orderpay().arg("--version")), (Some(0), version.to_owned(), String::new()));
+}
+
+#[test]
+fn a_bad_option_is_named_with_its_value_and_what_is_accepted() {
+    let (seconds, number) = ("0.001 to 100000000 seconds", "a whole number from 1 to 100000000");
+    let address = "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:0";
+    for (option, value, accepted) in [
+        ("--timeout", "0", seconds),
+        ("--timeout", "-1", seconds),
+        ("--timeout", "1e3", seconds),
+        ("--timeout", "inf", seconds),
+        ("--timeout", "", seconds),
+        ("--keep", "1s", seconds),
+        ("--heartbeat", "NaN", &format!("0, or {seconds}")),
+        ("--remember", "0", number),
+        ("--remember", "1.5", number),
+        ("--max-connections", "+1", number),
+        ("--listen", "8888", address),
+        ("--listen", "localhost", address),
+        ("--listen", "127.0.0.1:65536", address),
+    ] {
+        let line = format!("orderpay: {option} {value:?} is not accepted: it takes {accepted}");
+        assert_eq!(run(orderpay().args([option, value])), one_line(2, &line));
+        let joined = format!("{option}={value}");
+        assert_eq!(run(orderpay().args(["--quiet", &joined])), one_line(2, &line));
+    }
+}
+
+#[test]
+fn what_is_no_option_is_named() {
+    for (words, line) in [
+        (["--quiet", "--loud"], "orderpay: \"--loud\" is no option of orderpay: try --help"),
+        (["--quiet", "serve"], "orderpay: \"serve\" is no option of orderpay: try --help"),
+        (["--quiet=1", "--help"], "orderpay: \"--quiet=1\" is no option of orderpay: try --help"),
+        (["--quiet", "--timeout"], "orderpay: --timeout needs a value: try --help"),
+    ] {
+        assert_eq!(run(orderpay().args(words)), one_line(2, line));
+    }
+}
+
+#[test]
+fn a_bad_variable_is_named_as_well() {
+    let (seconds, number) = ("0.001 to 100000000 seconds", "a whole number from 1 to 100000000");
+    for (variable, accepted) in [
+        ("ORDERPAY_LISTEN", "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:0"),
+        ("ORDERPAY_TIMEOUT", seconds),
+        ("ORDERPAY_HEARTBEAT", &format!("0, or {seconds}")),
+        ("ORDERPAY_KEEP", seconds),
+        ("ORDERPAY_REMEMBER", number),
+        ("ORDERPAY_MAX_CONNECTIONS", number),
+        ("ORDERPAY_QUIET", "0 or 1"),
+    ] {
+        let line = format!("orderpay: {variable} \"x\" is not accepted: it takes {accepted}");
+        assert_eq!(run(orderpay().env(variable, "x")), one_line(2, &line));
+    }
+}
+
+// Settings.
+
+#[test]
+fn the_environment_sets_what_no_option_does() {
+    let mut command = orderpay();
+    command.env("ORDERPAY_LISTEN", "127.0.0.1:0").env("ORDERPAY_TIMEOUT", "0.5");
+    let server = Server::spawn(command.env("ORDERPAY_HEARTBEAT", "0.3").env("ORDERPAY_QUIET", "1"));
+    assert_eq!(server.orderpay("7").rest(), [HEARTBEAT, TIMED_OUT].concat());
+    assert_eq!(server.log(), [""; 0]);
+}
+
+#[test]
+fn an_option_beats_the_environment() {
+    let mut command = orderpay();
+    command.env("ORDERPAY_LISTEN", "127.0.0.1:1").env("ORDERPAY_TIMEOUT", "60");
+    let options = ["--listen", "127.0.0.1:0", "--timeout=0.2"];
+    let server = Server::spawn(command.env("ORDERPAY_QUIET", "0").args(options));
+    assert_eq!(server.orderpay("7").rest(), TIMED_OUT);
+    server.wait_for_log("event=timeout order=7");
+}
+
+#[test]
+fn quiet_silences_the_log() {
+    let mut server = Server::start(&["--quiet"]);
+    server.orderpay("7");
+    server.payback("7");
+    server.get("/nowhere");
+    assert_eq!(server.stop().0.code(), Some(0));
+    assert_eq!(server.log(), [""; 0]);
+}
+
+// Addresses.
+
+#[test]
+fn it_prints_one_line_for_each_address() {
+    let two = ["--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"];
+    let mut server = Server::spawn(orderpay().args(two));
+    let lines = printed_lines(&mut server, 2);
+    for (line, host) in lines.iter().zip(["127.0.0.1", "127.0.0.2"]) {
+        let address = listening_on(line);
+        assert_eq!(address.ip().to_string(), host);
+        assert_eq!(
+            Client::connect(address).send(request("GET", "/healthz", &[], "")).answer().text(),
+            "ok"
+        );
+    }
+    assert_eq!(
+        server.logged(&format!("event=listening address={}", listening_on(&lines[1]))).len(),
+        1
+    );
+}
+
+#[test]
+fn without_options_it_listens_on_port_8888_of_localhost() {
+    if TcpListener::bind("127.0.0.1:8888").is_err() {
+        return skipped("port 8888 is in use");
+    }
+    let mut hosts = vec!["127.0.0.1"];
+    if TcpListener::bind("[::1]:0").is_ok() {
+        hosts.push("[::1]");
+    }
+    let mut server = Server::spawn(&mut orderpay());
+    for (line, host) in printed_lines(&mut server, hosts.len()).iter().zip(hosts) {
+        assert_eq!(*line, format!("orderpay listening on http://{host}:8888/sse/test"));
+        let mut waiter = Stream::open(listening_on(line), "/sse/orderpay", &[]);
+        assert_eq!(server.payback("1"), 1, "the orders of all addresses are the same");
+        assert_eq!(waiter.rest(), PAID);
+    }
+}
+
+fn printed_lines(server: &mut Server, count: usize) -> Vec<String> {
+    let lines = eventually("the addresses", || {
+        let stdout = server.program().stdout();
+        let lines: Vec<String> = stdout.split_inclusive('\n').map(str::to_owned).collect();
+        (lines.len() == count && stdout.ends_with('\n')).then_some(lines)
+    });
+    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_one_line_and_exit_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let line = format!("orderpay: can't listen on {address}: Address already in use (os error 98)");
+    assert_eq!(
+        run(orderpay().args(["--listen", "127.0.0.1:0", "--listen", &address])),
+        one_line(1, &line)
+    );
+
+    // An address that is kept for documentation (RFC 5737), so no machine has it.
+    let line =
+        "orderpay: can't listen on 192.0.2.1:80: Cannot assign requested address (os error 99)";
+    assert_eq!(run(orderpay().args(["--listen", "192.0.2.1:80"])), one_line(1, line));
+}
+
+#[test]
+fn it_can_be_started_again_at_once_on_the_same_address() {
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    let waiter = server.orderpay("7");
+    server.kill();
+    let server = Server::start_on(&address, &[]);
+    assert_eq!(server.payback("7"), 0);
+    drop(waiter);
+}
+
+// Standard streams.
+
+#[test]
+fn a_closed_stdout_and_stderr_stop_nothing() {
+    let address = free_address();
+    let script = format!("exec {BINARY} --listen {address} >&- 2>&-");
+    let mut server = Program::start(Command::new("sh").args(["-c", &script]));
+    assert_serves(&address);
+    server.signal("TERM");
+    assert_eq!(server.exit().code(), Some(0));
+}
+
+#[test]
+fn a_stdout_and_stderr_that_nobody_reads_any_more_stop_nothing() {
+    let address = free_address();
+    let (nobody, end) = io::pipe().unwrap();
+    drop(nobody);
+    let mut command = orderpay();
+    command.args(["--listen", &address]).stdin(Stdio::null());
+    command.stdout(end.try_clone().unwrap()).stderr(end);
+    let mut server = command.spawn().unwrap();
+    assert_serves(&address);
+    assert!(server.try_wait().unwrap().is_none(), "it is still there");
+    server.kill().and_then(|()| server.wait()).unwrap();
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// Plays the scene on an address that nobody printed.
+fn assert_serves(address: &str) {
+    let address = address.parse().unwrap();
+    eventually("the server to listen", || TcpStream::connect(address).ok());
+    let mut waiter = Stream::open(address, "/sse/orderpay", &[]);
+    let paid = Client::connect(address).send(request("GET", "/sse/payback", &[], "")).answer();
+    assert_eq!((paid.text().as_str(), paid.field("Orderpay-Delivered")), ("ok", Some("1")));
+    assert_eq!(waiter.rest(), PAID);
+}
+
+// The end.
+
+#[test]
+fn sigterm_and_sigint_stop_it_within_two_seconds_whatever_it_is_doing() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::start(&[]);
+        let mut waiters = [server.orderpay("7"), server.orderpay("8")];
+        let mut idle = server.connect();
+        idle.send(request("GET", "/healthz", &[], "")).answer();
+        let mut unused = server.connect();
+        let mut half_a_head = server.connect();
+        half_a_head.send("GET /sse/payback HTT");
+        let mut half_a_body = server.connect();
+        half_a_body.send("POST /sse/payback HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234");
+        server.wait_for_log_lines(1, "event=waiting order=8");
+
+        let asked = Instant::now();
+        server.program().signal(signal);
+        for waiter in &mut waiters {
+            assert_eq!(waiter.rest(), "", "it ends after a whole event, without a reset");
+        }
+        assert_eq!((idle.rest(), unused.rest()), (vec![], vec![]));
+        assert_eq!(server.program().exit().code(), Some(0), "{signal}");
+        assert!(asked.elapsed() < Duration::from_secs(2), "{signal}: {:?}", asked.elapsed());
+        assert!(TcpStream::connect(server.address).is_err());
+        assert_eq!(server.logged("event=stopping waiting=2").len(), 1);
+        assert!(server.log().last().is_some_and(|line| line.ends_with(" event=stopped")));
+    }
+}
+
+#[test]
+fn without_anybody_there_it_stops_at_once() {
+    let mut server = Server::start(&[]);
+    let (status, time) = server.stop();
+    assert_eq!(status.code(), Some(0));
+    assert!(time < Duration::from_millis(500), "{time:?}");
+}

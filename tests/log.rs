@@ -1,0 +1,102 @@
+//! Does the terminal tell the story? One line per event on stderr, whole, in `key=value` form with a UTC time stamp.
+
+mod support;
+
+use std::time::SystemTime;
+
+use support::{PAID, Server, Stream, TIMED_OUT, request};
+
+/// The lines without their time stamps, which are checked instead.
+fn story(server: &Server) -> Vec<String> {
+    let without_stamp = |line: String| {
+        let (stamp, event) = line.split_once(' ').expect("a time stamp and an event");
+        assert_eq!(shape(stamp), "0000-00-00T00:00:00.000Z", "{line}");
+        event.to_owned()
+    };
+    server.log().into_iter().map(without_stamp).collect()
+}
+
+fn shape(stamp: &str) -> String {
+    stamp.chars().map(|it| if it.is_ascii_digit() { '0' } else { it }).collect()
+}
+
+#[test]
+fn the_log_tells_what_happened_in_whole_lines() {
+    let server = Server::start(&[]);
+    let ask = |path: &str, fields: &[(&str, &str)]| {
+        let mut client = server.connect();
+        client.send(request("GET", path, fields, ""));
+        client
+    };
+    let mut first = server.orderpay("7");
+    server.wait_for_log("event=waiting order=7");
+    let back = Stream::greeted(ask("/sse/orderpay/7", &[("Last-Event-ID", "0")]));
+    server.wait_for_log_lines(2, "event=waiting order=7");
+    assert_eq!((server.payback("7"), first.rest().as_str()), (2, PAID));
+    assert_eq!(server.payback("7"), 0);
+    let mut fetched = Stream::greeted(ask("/sse/orderpay/7", &[("Last-Event-ID", "0")]));
+    assert_eq!(fetched.rest(), PAID);
+    let mut seen = ask("/sse/orderpay/7", &[("Last-Event-ID", "6666")]);
+    assert_eq!(seen.answer().status, 204);
+    let mut refused = ask("/nowhere", &[]);
+    assert_eq!(refused.answer().status, 404);
+
+    let peer = |client: &support::Client| client.local_address();
+    let expected = [
+        format!("event=listening address={}", server.address),
+        format!("event=waiting order=7 peer={}", peer(&first.client)),
+        format!("event=waiting order=7 peer={} last_event_id=\"0\"", peer(&back.client)),
+        "event=paid order=7 delivered=2".to_owned(),
+        "event=repeated order=7".to_owned(),
+        format!("event=fetched order=7 peer={}", peer(&fetched.client)),
+        format!("event=seen order=7 peer={}", peer(&seen)),
+        format!(
+            "event=refused status=404 peer={} \
+             reason=\"no such path: try /sse/test, /sse/orderpay or /sse/payback\"",
+            peer(&refused)
+        ),
+    ];
+    server.wait_for_log("event=refused status=404");
+    assert_eq!(story(&server), expected);
+}
+
+#[test]
+fn the_log_tells_of_those_who_went_without_a_result() {
+    let server = Server::start(&["--timeout", "0.4", "--heartbeat", "0.15"]);
+    let mut patient = server.orderpay("patient");
+    let hasty = server.orderpay("hasty");
+    server.wait_for_log("event=waiting order=hasty");
+    drop(hasty);
+    assert_eq!(patient.rest().trim_start_matches(support::HEARTBEAT), TIMED_OUT);
+    server.wait_for_log("event=vanished order=hasty");
+    server.wait_for_log(&format!(
+        "event=timeout order=patient peer={}",
+        patient.client.local_address()
+    ));
+}
+
+#[test]
+fn a_line_says_when_in_utc() {
+    let before = SystemTime::now();
+    let server = Server::start(&[]);
+    let line = server.wait_for_log(&format!("event=listening address={}", server.address));
+    let stamp = line.split(' ').next().unwrap();
+    let mut date = std::process::Command::new("date");
+    let (_, printed) = support::Program::run(date.args(["+%s%3N", "-d", stamp]));
+    let millis: u128 = printed.stdout().trim().parse().expect("milliseconds");
+    let since_epoch =
+        |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+    assert!((since_epoch(before)..=since_epoch(SystemTime::now())).contains(&millis), "{stamp}");
+}
+
+#[test]
+fn no_client_can_forge_a_line() {
+    let server = Server::start(&[]);
+    let forged = "0\" event=paid order=7 \u{1f4b0}\t";
+    Stream::open(server.address, "/sse/orderpay/7", &[("Last-Event-ID", forged)]);
+    let line = server.wait_for_log("event=waiting order=7");
+    assert!(
+        line.ends_with(r#" last_event_id="0\" event=paid order=7 \xf0\x9f\x92\xb0""#),
+        "{line}"
+    );
+}

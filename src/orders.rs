@@ -41,7 +41,7 @@ pub struct Orders<W> {
     by_id: HashMap<OrderId, Order<W>>,
     /// What is due when: the next thing for each waiter, and the forgetting of each settled order.
     agenda: BTreeMap<(Instant, Serial), OrderId>,
-    /// The settled orders that may be forgotten early, the oldest first.
+    /// The settled orders that may be forgotten early, since their results have arrived; the oldest first.
     delivered: BTreeMap<Serial, OrderId>,
     waiting: usize,
     settled: usize,
@@ -242,13 +242,15 @@ impl<W: Clone> Orders<W> {
         let Some(settlement) = settlement else { return Sequel::Nothing };
         if arrival == Arrival::Failed {
             settlement.state = if awaited { State::Writing } else { State::Kept };
-            self.delivered.remove(&serial);
             return if awaited { Sequel::WriteTo(self.take_waiters(id)) } else { Sequel::Nothing };
         }
         settlement.state = if awaited { State::Reopened } else { State::Delivered };
-        settlement.arrived = arrival == Arrival::Certain;
+        if arrival == Arrival::Assumed {
+            return Sequel::Nothing;
+        }
+        settlement.arrived = true;
         self.delivered.insert(serial, id.clone());
-        if arrival == Arrival::Certain { Sequel::Delivered } else { Sequel::Nothing }
+        Sequel::Delivered
     }
 
     /// Takes out one waiter whose client is gone; false if it was taken out before.

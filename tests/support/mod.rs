@@ -9,8 +9,10 @@ pub mod folder;
 pub mod http;
 pub mod json;
 pub mod program;
+pub mod properties;
 pub mod server;
 pub mod sse;
+pub mod tampering;
 pub mod tool;
 pub mod webdriver;
 

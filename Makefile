@@ -1,4 +1,11 @@
-.PHONY: help run build test check
+.PHONY: help run build static image test check
+
+# The target of a static binary: musl where rustup has it, which gives a smaller file; else glibc.
+MUSL = $(shell uname --machine)-unknown-linux-musl
+STATIC = $(if $(wildcard $(shell rustc --print target-libdir --target $(MUSL))),$(MUSL),$(MUSL:musl=gnu))
+
+# Whatever reads a Dockerfile: docker, podman, buildah.
+DOCKER ?= docker
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand --tabs=16
@@ -9,7 +16,14 @@ run: ## build the release and serve; ARGS='--timeout 120' passes options
 build: ## build the release: target/release/orderpay
 	cargo build --release
 
-test: ## run every test
+static: ## build one static binary: target/static/orderpay
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --target $(STATIC)
+	install -D target/$(STATIC)/release/orderpay target/static/orderpay
+
+image: static ## build an image of that file alone; DOCKER=podman does it too
+	$(DOCKER) build --tag orderpay --file Dockerfile target/static
+
+test: static ## run every test
 	cargo test
 
 check: ## what CI runs: format, lints and docs without a warning, every test
@@ -17,4 +31,4 @@ check: ## what CI runs: format, lints and docs without a warning, every test
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --features httparse -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
-	cargo test
+	$(MAKE) test

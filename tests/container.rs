@@ -1,0 +1,316 @@
+//! Is it at home in a container? Its root is one file that nobody can write to, its user has no right, it is process 1,
+//! and processes and memory are few.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use orderpay::os;
+use support::json::Json;
+use support::server::{delivered, listening_on};
+use support::{Client, Folder, PAID, Program, Server, Stream, eventually, request, skipped, tool};
+
+/// In bytes: 1.6 MiB.
+const LARGEST: u64 = 1_677_721;
+
+const LISTEN: &str = "--listen=127.0.0.1:0";
+
+/// Moves into the limits, makes `$root` read-only, and then becomes the server: its one file, run by `$user`.
+const CONFINE: &str = r#"
+    root=$1 user=$2 cgroup=$3
+    shift 3
+    [ -z "$cgroup" ] || echo $$ >"$cgroup/cgroup.procs"
+    mount --bind "$root" "$root"
+    mount -o remount,bind,ro "$root"
+    exec prlimit --nproc=16 chroot --userspec="$user:$user" --groups= "$root" /orderpay "$@"
+"#;
+
+#[test]
+fn one_file_is_all_it_needs() {
+    let Some(root) = Root::of_the_static_binary() else { return };
+    let size = fs::metadata(root.path.join("orderpay")).unwrap().len();
+    println!("the static binary: {size} bytes");
+    assert!(size <= LARGEST, "{size} bytes");
+
+    let mut container = Container::start(&root, None, &["--quiet", "--listen=localhost:0"]);
+    let lines = eventually("both addresses", || {
+        let stdout = container.server.program().stdout();
+        (stdout.lines().count() == 2).then_some(stdout)
+    });
+    for (line, ip) in lines.lines().zip(["127.0.0.1", "::1"]) {
+        let address = listening_on(line);
+        assert_eq!(address.ip().to_string(), ip);
+        let mut waiter = Stream::open(address, "/sse/orderpay/7", &[]);
+        assert_eq!(container.server.payback("7"), 1);
+        assert_eq!(waiter.rest(), PAID);
+    }
+    assert_eq!(container.server.log(), Vec::<String>::new(), "of what is missing");
+    assert_eq!(container.proc("status", "CapEff"), "0000000000000000");
+    assert_eq!(container.proc("status", "NSpid").split('\t').next_back(), Some("1"));
+    assert!(fs::write(container.path("root/file"), "").is_err(), "its root can be written to");
+}
+
+#[test]
+fn a_health_check_needs_no_shell() {
+    let Some(root) = Root::of_the_static_binary() else { return };
+    let container = Container::start(&root, None, &["--listen=localhost:0"]);
+    let port = container.server.address.port();
+    for url in [format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}/healthz")] {
+        let mut check = root.confined(container.user, None, &["healthcheck", &url]);
+        let (status, program) = Program::run(&mut check);
+        assert!(status.success(), "{}", program.stderr());
+    }
+    drop(container);
+    let mut check = root.confined(1, None, &["healthcheck", "http://127.0.0.1:1"]);
+    let (status, program) = Program::run(&mut check);
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(
+        program.stderr(),
+        "orderpay: healthcheck http://127.0.0.1:1: Connection refused (os error 111)\n"
+    );
+}
+
+#[test]
+fn as_process_1_it_stops_at_once_and_ends_its_waiters_in_a_whole_event() {
+    const WAITERS: usize = 1000;
+    let Some(root) = Root::of_the_static_binary() else { return };
+    for signal in ["TERM", "INT"] {
+        let mut container = Container::start(&root, None, &[LISTEN, "--heartbeat=0.05"]);
+        let mut waiters = container.waiters(WAITERS);
+        let asked = Instant::now();
+        container.signal(signal);
+        let status = container.server.program().exit();
+        println!("{signal}: process 1 stopped {WAITERS} waiters in {:?}", asked.elapsed());
+        assert!(status.success() && asked.elapsed() < Duration::from_secs(2), "{status}");
+        for waiter in &mut waiters {
+            let rest = waiter.rest();
+            assert_eq!(rest.replace(":\n\n", ""), "", "a waiter got {rest:?}");
+        }
+    }
+}
+
+#[test]
+fn sixteen_processes_are_enough_for_a_crowd_of_slow_clients() {
+    let Some(root) = Root::of_the_static_binary() else { return };
+    let container = Container::start(&root, None, &[LISTEN, "--quiet"]);
+    let mut waiters = container.waiters(50);
+    let mute: Vec<_> = (0..100).map(|_| container.server.connect()).collect();
+    let asked = Instant::now();
+    for (order, waiter) in waiters.iter_mut().enumerate() {
+        assert_eq!(container.server.payback(&order.to_string()), 1);
+        assert_eq!(waiter.rest(), PAID);
+    }
+    println!("50 paybacks past {} slow clients: {:?}", mute.len(), asked.elapsed());
+    let threads: usize = container.proc("status", "Threads").parse().unwrap();
+    assert!(threads <= 16, "{threads} threads");
+}
+
+#[test]
+fn eight_mebibytes_are_enough_for_2000_waiters_and_5000_payments() {
+    const PAYMENTS: usize = 5000;
+    let Some(root) = Root::of_the_static_binary() else { return };
+    let Some(cgroup) = MemoryCgroup::of(8 * 1024 * 1024) else { return };
+    os::raise_descriptor_limit();
+    let container = Container::start(&root, Some(&cgroup.path), &[LISTEN]);
+    let mut waiters = container.waiters(2000);
+    let waiting = cgroup.kib(cgroup.names.now);
+    let address = container.server.address;
+    thread::scope(|scope| {
+        for payer in 0..4 {
+            scope.spawn(move || {
+                let mut client = Client::connect(address);
+                for order in (payer..PAYMENTS).step_by(4) {
+                    let path = format!("/sse/payback/{order}");
+                    let answer = client.send(request("POST", &path, &[], "")).answer();
+                    assert_eq!(delivered(&answer), usize::from(order < 2000), "order {order}");
+                }
+            });
+        }
+    });
+    for waiter in &mut waiters {
+        assert_eq!(waiter.rest(), PAID);
+    }
+    let most = cgroup.kib(cgroup.names.most);
+    println!("2000 waiters: {waiting} KiB, the most: {most} KiB of 8192");
+}
+
+#[test]
+fn the_image_holds_one_file_and_its_settings() {
+    let Some(buildah) = tool("buildah") else { return };
+    let storage = Folder::new();
+    let buildah = format!(
+        "{} --storage-driver vfs --root {1}/root --runroot {1}/run",
+        buildah.display(),
+        storage.path().display()
+    );
+    shell(&format!("env -u MAKEFLAGS BUILDAH_FORMAT=docker make image DOCKER='{buildah}'"));
+    let image = Json::parse(&shell(&format!("{buildah} inspect --type image orderpay")));
+    let settings = &image["Docker"]["config"];
+    assert_eq!(settings["User"].text(), "65534:65534");
+    assert_eq!(settings["Entrypoint"].list(), ["/orderpay".into()]);
+    assert_eq!(
+        settings["Healthcheck"]["Test"].list(),
+        ["CMD", "/orderpay", "healthcheck"].map(Json::from)
+    );
+    assert!(settings["Env"].list().contains(&"ORDERPAY_LISTEN=0.0.0.0:8888".into()));
+
+    let path = shell(&format!("{buildah} mount $({buildah} from orderpay)"));
+    let root = Root { path: path.trim().into(), _folder: storage };
+    let files: Vec<_> =
+        fs::read_dir(&root.path).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(files, ["orderpay"]);
+    let container = Container::start(&root, None, &[LISTEN]);
+    assert_eq!(container.server.get("/healthz").text(), "ok");
+}
+
+/// Runs a line in the package's folder; what it prints.
+fn shell(line: &str) -> String {
+    let mut sh = Command::new("sh");
+    let (status, program) =
+        Program::run(sh.args(["-c", line]).current_dir(env!("CARGO_MANIFEST_DIR")));
+    assert!(status.success(), "{line}: {}", program.stderr());
+    program.stdout()
+}
+
+/// The root file system of a container.
+struct Root {
+    path: PathBuf,
+    _folder: Folder,
+}
+
+impl Root {
+    /// A folder with what `make static` has built, and nothing else.
+    fn of_the_static_binary() -> Option<Root> {
+        let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/static/orderpay");
+        if !binary.exists() {
+            skipped("there is no static binary: `make static` builds it");
+            return None;
+        }
+        if shell("id -u") != "0\n" {
+            skipped("only root can start a container");
+            return None;
+        }
+        let folder = Folder::new();
+        let path = folder.join("root");
+        fs::create_dir(&path).unwrap();
+        fs::copy(binary, path.join("orderpay")).unwrap();
+        Some(Root { path, _folder: folder })
+    }
+
+    /// The program in it, as process 1, as this user.
+    fn confined(&self, user: u32, cgroup: Option<&Path>, arguments: &[&str]) -> Command {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", CONFINE, "sh"]);
+        command.arg(&self.path).arg(user.to_string()).arg(cgroup.unwrap_or(Path::new("")));
+        command.args(arguments);
+        command
+    }
+}
+
+struct Container {
+    server: Server,
+    /// No other process of the machine is this user's, so it has all 16 for itself.
+    user: u32,
+}
+
+impl Container {
+    fn start(root: &Root, cgroup: Option<&Path>, options: &[&str]) -> Container {
+        static USERS: AtomicU32 = AtomicU32::new(60_001);
+        let user = USERS.fetch_add(1, Relaxed);
+        Container { server: Server::spawn(&mut root.confined(user, cgroup, options)), user }
+    }
+
+    /// Process 1, as the machine calls it: the one child of `unshare`.
+    fn pid(&self) -> u32 {
+        let unshare = self.server.pid();
+        let path = format!("/proc/{unshare}/task/{unshare}/children");
+        fs::read_to_string(path).unwrap().trim().parse().expect("one child")
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        format!("/proc/{}/{file}", self.pid()).into()
+    }
+
+    /// A value in one of its files in /proc.
+    fn proc(&self, file: &str, name: &str) -> String {
+        let text = fs::read_to_string(self.path(file)).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
+        value.unwrap_or_else(|| panic!("no {name}")).to_owned()
+    }
+
+    fn signal(&self, name: &str) {
+        shell(&format!("kill -s {name} {}", self.pid()));
+    }
+
+    /// Waits for the orders 0, 1, 2 and so on.
+    fn waiters(&self, count: usize) -> Vec<Stream> {
+        let path = |order| format!("/sse/orderpay/{order}");
+        (0..count).map(|order| Stream::open(self.server.address, &path(order), &[])).collect()
+    }
+}
+
+/// What the files of a memory cgroup are called, in both versions.
+struct Names {
+    parent: &'static str,
+    limit: &'static str,
+    now: &'static str,
+    most: &'static str,
+}
+
+const VERSIONS: [Names; 2] = [
+    Names {
+        parent: "/sys/fs/cgroup/memory",
+        limit: "memory.limit_in_bytes",
+        now: "memory.usage_in_bytes",
+        most: "memory.max_usage_in_bytes",
+    },
+    Names {
+        parent: "/sys/fs/cgroup",
+        limit: "memory.max",
+        now: "memory.current",
+        most: "memory.peak",
+    },
+];
+
+/// Who is in it gets so much memory, the kernel's for sockets included; who wants more is killed.
+struct MemoryCgroup {
+    path: PathBuf,
+    names: &'static Names,
+}
+
+impl MemoryCgroup {
+    fn of(bytes: usize) -> Option<MemoryCgroup> {
+        for names in &VERSIONS {
+            let path = Path::new(names.parent).join(format!("orderpay-test-{}", process::id()));
+            if !Path::new(names.parent).exists() || fs::create_dir(&path).is_err() {
+                continue;
+            }
+            let cgroup = MemoryCgroup { path, names };
+            if fs::write(cgroup.path.join(names.limit), bytes.to_string()).is_ok() {
+                return Some(cgroup);
+            }
+        }
+        skipped("no memory cgroup can be made");
+        None
+    }
+
+    fn kib(&self, file: &str) -> usize {
+        let text = fs::read_to_string(self.path.join(file)).unwrap();
+        text.trim().parse::<usize>().expect("bytes") / 1024
+    }
+}
+
+impl Drop for MemoryCgroup {
+    /// It can be removed when the last process in it has ended.
+    fn drop(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while fs::remove_dir(&self.path).is_err() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

@@ -4,7 +4,8 @@ import { needsToken, payUrl, waitUrl } from './order.js';
 import { qrPath, qrRows } from './qr.js';
 import { showWord } from './words.js';
 
-const LOOPBACK = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
+/** Hosts that mean this computer to whoever uses them. */
+const LOOPBACK = /^((.*\.)?localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\])$/;
 
 const element = (id) => document.getElementById(id);
 const bearer = needsToken ? ' -H "Authorization: Bearer TOKEN"' : '';

@@ -2,7 +2,7 @@
 
 import { record } from './diagram.js';
 import { payUrl } from './order.js';
-import { showWord } from './words.js';
+import { say } from './words.js';
 
 const LONGEST_NOTE = 14;
 
@@ -29,7 +29,7 @@ export async function pay(text) {
     showAnswer(answer, (await answer.text()).trim());
   } catch {
     paid = false;
-    showWord(problem, 'noAnswer');
+    problem.textContent = say('noAnswer');
   }
 }
 

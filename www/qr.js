@@ -4,13 +4,7 @@
 // The standard lets an encoder try eight masks and take the least blotchy; every reader undoes any of them.
 
 /** Bytes of data and check bytes at level L; the version is the index plus one. */
-const VERSIONS = [
-  { data: 19, check: 7 },
-  { data: 34, check: 10 },
-  { data: 55, check: 15 },
-  { data: 80, check: 20 },
-  { data: 108, check: 26 },
-];
+const VERSIONS = [[19, 7], [34, 10], [55, 15], [80, 20], [108, 26]];
 /** Around the text of a byte-mode message: its mode (4 bits), its length (8 bits), a terminator (4 bits). */
 const FRAME_BYTES = 2;
 const BYTE_MODE = '0100';
@@ -23,7 +17,7 @@ const QUIET_ZONE = 4;
 /** The rows of the code, true where it is dark; null if the text is too long for the versions above. */
 export function qrRows(text) {
   const bytes = [...new TextEncoder().encode(text)];
-  const index = VERSIONS.findIndex(({ data }) => bytes.length + FRAME_BYTES <= data);
+  const index = VERSIONS.findIndex(([data]) => bytes.length + FRAME_BYTES <= data);
   if (index < 0) return null;
   const size = 21 + 4 * index;
   const rows = Array.from({ length: size }, () => Array(size).fill(undefined));
@@ -41,7 +35,7 @@ export function qrPath(rows) {
 }
 
 /** Data bytes, padding, check bytes: sections 7.4 and 7.5. */
-function codewords(bytes, { data, check }) {
+function codewords(bytes, [data, check]) {
   const framed = [BYTE_MODE, binary(bytes.length), ...bytes.map(binary), TERMINATOR].join('');
   const words = framed.match(/.{8}/g).map((bits) => parseInt(bits, 2));
   for (let i = 0; words.length < data; i++) words.push(PADDING[i % 2]);

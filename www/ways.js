@@ -36,7 +36,6 @@ function lineToCopy(text) {
   const code = document.createElement('code');
   code.textContent = text;
   const button = document.createElement('button');
-  button.type = 'button';
   showWord(button, 'copy');
   button.addEventListener('click', () => copy(code, button));
   item.append(code, button);

@@ -215,6 +215,12 @@ fn when_time_runs_out_the_page_says_so_and_offers_to_wait_again() {
     lesson.browser.click("#again");
     lesson.wait_for_state("paid");
     assert_eq!(lesson.messages(), ["timeout!!", "支付成功"]);
+
+    lesson.browser.click("#wait");
+    lesson.wait_for_state("waiting");
+    assert!(!lesson.is_enabled("#pay"), "waiting for the timeout once more");
+    lesson.browser.click("#wait");
+    assert!(lesson.is_enabled("#pay"));
     lesson.assert_console_is_empty();
 }
 

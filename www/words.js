@@ -53,8 +53,8 @@ const texts = {
     secondWaiter: 'second waiter',
 
     wire: 'The wire',
-    wireWhy: 'The bytes as they arrive, also those that an EventSource hides. A second waiter of this order reads '
-      + 'them, only while this is open. Point at a line.',
+    wireWhy: 'Every byte, also what an EventSource hides. A second waiter reads it, only while this is open. '
+      + 'Point at a line.',
     hintEvent: 'the event’s name; one without data reaches nobody',
     hintId: 'a place in the stream: who comes back names it as Last-Event-ID',
     hintRetry: 'when the line drops, come back after so many ms',
@@ -123,7 +123,7 @@ const texts = {
     secondWaiter: '第二个等待者',
 
     wire: '线路上的字节',
-    wireWhy: '原样的字节，包括 EventSource 隐藏的。由这个订单的第二个等待者读取，只在本面板打开时。指向一行看解释。',
+    wireWhy: '每一个字节，包括 EventSource 隐藏的。由第二个等待者读取，只在本面板打开时。指向一行看解释。',
     hintEvent: '事件的名字；没有 data 的事件谁也收不到',
     hintId: '流中的位置：回来的浏览器用 Last-Event-ID 报出它',
     hintRetry: '连接断了，这么多毫秒后再来',

@@ -1,5 +1,5 @@
-//! What the figures are held against: two servers that do the least that can be done. They run as children, so that
-//! their CPU time is their own.
+//! What the figures are held against: two servers that do the least that can be done. They run as
+//! children, so that their CPU time is their own.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};

@@ -1,15 +1,19 @@
-//! What does it cost? Each figure beside the least that could do the same job, and beside what people would use instead.
+//! What does it cost? Each figure beside the least that could do the same job, and beside what
+//! people would use instead.
 //!
 //!     cargo bench --bench bench                       all of it, about two minutes
 //!     cargo bench --bench bench -- cycles parked      only these
-//!     BENCH_BESIDE='axum=/path/to/one {port}' …       one more server, with the paths and frames of orderpay
+//!     BENCH_BESIDE='axum=/path/to/one {port}' …       one more server, with the paths and frames
+//! of orderpay
 //!
-//! A measurement is a function that fills in rows of the table: `throughput`, `parked` and `startup` have them.
-//! `harness` knows rounds and the table, `servers` who is measured, `client` and `crowd` who asks, `baselines` what
-//! is the least, `process` where the kernel counts, and `os` what std lacks for all that.
+//! A measurement is a function that fills in rows of the table: `throughput`, `parked` and
+//! `startup` have them. `harness` knows rounds and the table, `servers` who is measured, `client`
+//! and `crowd` who asks, `baselines` what is the least, `process` where the kernel counts, and `os`
+//! what std lacks for all that.
 //!
-//! Ends with 1 if an answer was wrong, late or missing. A target that is not reached is in the table and no error:
-//! targets are for one machine, and a figure is only as good as what else that did meanwhile.
+//! Ends with 1 if an answer was wrong, late or missing. A target that is not reached is in the
+//! table and no error: targets are for one machine, and a figure is only as good as what else that
+//! did meanwhile.
 
 mod baselines;
 mod client;
@@ -66,6 +70,7 @@ fn measure(arguments: &[&str]) -> ExitCode {
     let wanted: Vec<&str> =
         arguments.iter().copied().filter(|argument| !argument.starts_with("--")).collect();
     let mut table = Table::default();
+    println!("{}\n", process::machine());
     table.header();
     for (name, measurement) in MEASUREMENTS {
         if wanted.is_empty() || wanted.contains(&name) {

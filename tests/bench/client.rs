@@ -1,4 +1,5 @@
-//! The clients: a browser that waits, a platform that pays, and what both read, checked to the byte.
+//! The clients: a browser that waits, a platform that pays, and what both read, checked to the
+//! byte.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};

@@ -1,5 +1,5 @@
-//! 19,000 browsers that wait. They live in a child process, since client and server each need a descriptor for every
-//! connection, and a process has 20,000 in many places.
+//! 19,000 browsers that wait. They live in a child process, since client and server each need a
+//! descriptor for every connection, and a process has 20,000 in many places.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -25,8 +25,8 @@ const FIRST_ADDRESS: usize = 1000;
 pub struct Crowd {
     child: Child,
     said: BufReader<ChildStdout>,
-    /// What it took to park them all.
-    pub parked_in: Duration,
+    /// From the start of the child till all were parked.
+    pub placed_in: Duration,
 }
 
 impl Crowd {
@@ -46,16 +46,17 @@ impl Crowd {
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = os::dies_with_us(piped).spawn().expect("the crowd starts");
         let said = BufReader::new(child.stdout.take().expect("its stdout is a pipe"));
-        let (start, mut crowd) = (Instant::now(), Crowd { child, said, parked_in: Duration::ZERO });
+        let (start, mut crowd) = (Instant::now(), Crowd { child, said, placed_in: Duration::ZERO });
         let [lost] = crowd.numbers();
-        crowd.parked_in = start.elapsed();
+        crowd.placed_in = start.elapsed();
         if lost > 0 {
             fault(&server.name, format!("{lost} of {CROWD} could not be parked"));
         }
         crowd
     }
 
-    /// How long after its request the first was told, and the last; how many were told nothing, or something else.
+    /// How long after its request the first was told, and the last; how many were told nothing, or
+    /// something else.
     pub fn told(&mut self) -> (Duration, Duration, u64) {
         let [earliest, latest, lost] = self.numbers();
         (Duration::from_micros(earliest), Duration::from_micros(latest), lost)
@@ -85,7 +86,8 @@ struct Member {
     told: Option<Duration>,
 }
 
-/// The child: parks the crowd and says so, then keeps it, or waits till all are told and says when that was.
+/// The child: parks the crowd and says so, then keeps it, or waits till all are told and says when
+/// that was.
 pub fn child(name: &str, address: &str, until: &str) -> io::Result<()> {
     let place =
         Place { address: address.parse().map_err(io::Error::other)?, wire: servers::wire_of(name) };
@@ -135,7 +137,8 @@ fn greeted(place: Place, (asked, stream): (Instant, TcpStream)) -> Option<Member
     Some(Member { asked, stream, seen: Vec::new(), told: None })
 }
 
-/// Waits till the streams end; prints when the first was told, when the last, and how many were not.
+/// Waits till the streams end; prints when the first was told, when the last, and how many were
+/// not.
 fn report(members: &mut [Member], timeout: Duration) -> io::Result<()> {
     const GRACE: Duration = Duration::from_secs(5);
     let end = Instant::now() + timeout + GRACE;

@@ -1,4 +1,5 @@
-//! Rounds, their median, and the table. The table is Markdown, so that the README can quote it as it is.
+//! Rounds, their median, and the table. The table is Markdown, so that the README can quote it as
+//! it is.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -51,6 +52,9 @@ pub fn interleaved<S, M>(
     measured
 }
 
+/// The names of several servers, the one under test first, and the rounds of each.
+pub type Comparison<'c, M> = (&'c [&'c str], &'c [Vec<M>]);
+
 /// What a median has to reach.
 #[derive(Clone, Copy)]
 pub enum Goal {
@@ -96,12 +100,11 @@ impl Table {
         line([figure, server, &median, &min, &max, &target, answer]);
     }
 
-    /// A figure of several servers, each with its own rounds. The goal is for the first, the one under test.
-    pub fn compare<M>(
+    /// A row for each server. The goal is for the first.
+    pub fn rows<M>(
         &mut self,
         figure: &str,
-        servers: &[&str],
-        rounds: &[Vec<M>],
+        (servers, rounds): Comparison<'_, M>,
         of: impl Fn(&M) -> f64,
         goal: Goal,
     ) {

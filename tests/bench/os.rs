@@ -1,5 +1,5 @@
-//! What std lacks for a load generator: a source address of one's own, many sockets in one wait, and
-//! children that die with their parent. The only unsafe code of the benchmark.
+//! What std lacks for a load generator: a source address of one's own, many sockets in one wait,
+//! and children that die with their parent. The only unsafe code of the benchmark.
 
 use std::ffi::{c_int, c_ulong, c_void};
 use std::io;
@@ -14,7 +14,8 @@ const SOCK_STREAM: c_int = 1;
 const SOCK_NONBLOCK: c_int = 0o4000;
 const SOCK_CLOEXEC: c_int = 0o2000000;
 const IPPROTO_IP: c_int = 0;
-/// ip(7): a bind to port 0 leaves the choice of a port to `connect`, which knows the whole pair of addresses.
+/// ip(7): a bind to port 0 leaves the choice of a port to `connect`, which knows the whole pair of
+/// addresses.
 const IP_BIND_ADDRESS_NO_PORT: c_int = 24;
 const EINPROGRESS: i32 = 115;
 const PR_SET_PDEATHSIG: c_int = 1;
@@ -50,8 +51,8 @@ unsafe extern "C" {
     fn prctl(option: c_int, argument: c_ulong) -> c_int;
 }
 
-/// A connection from an address of the client's choice: a pair of addresses has only some 28,000 ports
-/// (`ip_local_port_range`), and finding a free one is slow long before the last is taken.
+/// A connection from an address of the client's choice: a pair of addresses has only some 28,000
+/// ports (`ip_local_port_range`), and finding a free one is slow long before the last is taken.
 pub fn connect_from(source: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
     let socket = bound_socket(source, 0)?;
     connect_socket(&socket, to)?;
@@ -103,7 +104,8 @@ pub fn wait(interests: &mut [Interest], longest: Duration) -> io::Result<()> {
     checked(unsafe { poll(interests.as_mut_ptr(), count, milliseconds) }).map(drop)
 }
 
-/// The child gets SIGTERM when the benchmark is gone, even if that was killed and could clean up nothing.
+/// The child gets SIGTERM when the benchmark is gone, even if that was killed and could clean up
+/// nothing.
 pub fn dies_with_us(command: &mut Command) -> &mut Command {
     // SAFETY: prctl is a plain system call: it may run between fork and exec.
     unsafe { command.pre_exec(|| checked(prctl(PR_SET_PDEATHSIG, SIGTERM as c_ulong)).map(drop)) }
@@ -111,7 +113,8 @@ pub fn dies_with_us(command: &mut Command) -> &mut Command {
 
 /// Asks a child to end. std can only kill one, and a killed nginx leaves its workers behind.
 pub fn terminate(child: &Child) {
-    // SAFETY: no pointer is passed; the child is not waited for yet, so the number is still its own.
+    // SAFETY: no pointer is passed; the child is not waited for yet, so the number is still its
+    // own.
     unsafe { kill(child.id() as c_int, SIGTERM) };
 }
 

@@ -1,6 +1,8 @@
 //! What the kernel knows about a server: see proc(5).
 
 use std::fs;
+use std::num::NonZero;
+use std::thread;
 
 /// `USER_HZ`: the unit of CPU time in `/proc/PID/stat`. 100 wherever Linux shows one.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -21,7 +23,8 @@ impl Processes {
 
     /// Seconds of CPU time, also of threads that have ended.
     pub fn cpu_seconds(&self) -> f64 {
-        /// utime and stime, counted from behind the command: that stands in parentheses and may contain anything.
+        /// utime and stime, counted from behind the command: that stands in parentheses and may
+        /// contain anything.
         const USER_AND_SYSTEM: std::ops::Range<usize> = 11..13;
         self.sum(|pid| {
             let stat = read(&format!("/proc/{pid}/stat"));
@@ -41,7 +44,8 @@ impl Processes {
         self.sum(|pid| value(&read(&format!("/proc/{pid}/status")), "Threads:"))
     }
 
-    /// How often a thread of the server was given a CPU or lost it. Threads that have ended are not in it.
+    /// How often a thread of the server was given a CPU or lost it. Threads that have ended are not
+    /// in it.
     pub fn context_switches(&self) -> f64 {
         self.sum(|pid| {
             let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
@@ -57,6 +61,16 @@ impl Processes {
 /// Of all processes since boot: the clients' too, which are the same for every server.
 pub fn machine_context_switches() -> f64 {
     value(&read("/proc/stat"), "ctxt")
+}
+
+/// What the figures are for: a machine, and how busy it was before.
+pub fn machine() -> String {
+    let cores = thread::available_parallelism().map_or(0, NonZero::get);
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name\t: "));
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let load = value(&read("/proc/loadavg"), "");
+    format!("{cores} × {}, Linux {}, load {load} before", model.unwrap_or("?"), kernel.trim_end())
 }
 
 fn switches(status: &str) -> f64 {

@@ -15,7 +15,7 @@ use crate::process::Processes;
 
 const NGINX: &str = "/usr/sbin/nginx";
 const NCHAN_MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
-/// `name=command` of one more server, with `{port}` where its port belongs.
+/// `name=command` of one more server, with `{port}` where its port belongs; several between `;`.
 const BESIDE: &str = "BENCH_BESIDE";
 
 #[derive(Clone)]
@@ -31,17 +31,20 @@ pub enum Program {
     },
 }
 
-/// What there is on this machine to be compared with.
-pub fn others() -> Vec<Program> {
-    let nchan =
-        [NGINX, NCHAN_MODULE].iter().all(|file| Path::new(file).exists()).then_some(Program::Nchan);
-    nchan.into_iter().chain(beside()).collect()
+/// The server under test, and what there is on this machine to be compared with.
+pub fn all() -> Vec<Program> {
+    let installed = [NGINX, NCHAN_MODULE].iter().all(|file| Path::new(file).exists());
+    let nchan = installed.then_some(Program::Nchan);
+    [Program::Orderpay(&[])].into_iter().chain(nchan).chain(beside()).collect()
 }
 
-fn beside() -> Option<Program> {
-    let setting = env::var(BESIDE).ok()?;
-    let (name, command) = setting.split_once('=').expect("BENCH_BESIDE is name=command");
-    Some(Program::Beside { name: name.to_owned(), command: command.to_owned() })
+fn beside() -> Vec<Program> {
+    let setting = env::var(BESIDE).unwrap_or_default();
+    let program = |one: &str| {
+        let (name, command) = one.split_once('=').expect("BENCH_BESIDE is name=command");
+        Program::Beside { name: name.to_owned(), command: command.to_owned() }
+    };
+    setting.split(';').filter(|one| !one.is_empty()).map(program).collect()
 }
 
 pub struct Server {

@@ -8,73 +8,64 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::{self, Place, address_of};
-use crate::harness::{Goal, Rounds, Table, fault, interleaved};
+use crate::harness::Goal::{self, AtLeast, AtMost};
+use crate::harness::{Rounds, Table, fault, interleaved};
 use crate::process::machine_context_switches;
-use crate::servers::{Program, Server, others};
+use crate::servers::{self, Program, Server};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_millis(1200);
 const CLIENTS: usize = 64;
-/// Few threads with many connections each: they take less of the machine than 64 that wait for their turn.
+/// Few threads with many connections each: they take less of the machine than 64 that wait for
+/// their turn.
 const GENERATORS: usize = 2;
 const CONNECTIONS_EACH: usize = CLIENTS / GENERATORS;
 
 /// Orders from greeting to end of stream, by 64 clients that do both roles themselves.
 pub fn cycles(table: &mut Table) {
-    let servers =
-        started([Program::Orderpay(&[]), Program::Baseline("spawn")].into_iter().chain(others()));
-    let loads = interleaved(ROUNDS, &servers, |server| load(server, CLIENTS, cycles_until));
-    // The baseline forgets at once what orderpay has to keep. What people would use instead is the measure.
-    let others = || loads[2..].iter();
-    let fastest =
-        others().map(|rounds| Rounds::of(rounds, Load::per_second).median()).reduce(f64::max);
-    let leanest =
-        others().map(|rounds| Rounds::of(rounds, Load::cpu_of_one).median()).reduce(f64::min);
-    let ahead = fastest.map_or(Goal::None, Goal::AtLeast);
-    let leaner = leanest.map_or(Goal::None, |cpu| Goal::AtMost(0.7 * cpu));
-    let names = names(&servers);
-    table.compare("cycles/s, 64 clients", &names, &loads, Load::per_second, ahead);
-    table.compare("server CPU per cycle, µs", &names, &loads, Load::cpu_of_one, leaner);
-    table.compare(
-        "context switches per cycle, clients' included",
-        &names,
-        &loads,
-        Load::switches_of_one,
-        Goal::None,
-    );
+    // The baseline forgets at once what orderpay has to keep; what people would use instead is the
+    // measure.
+    let (servers, baseline) = (started(servers::all()), started([Program::Baseline("spawn")]));
+    let all: Vec<&Server> = servers.iter().chain(&baseline).collect();
+    let loads = interleaved(ROUNDS, &all, |server| load(server, CLIENTS, cycles_until));
+    let medians = |figure: fn(&Load) -> f64| {
+        loads[1..servers.len()].iter().map(move |rounds| Rounds::of(rounds, figure).median())
+    };
+    let ahead = medians(Load::per_second).reduce(f64::max).map_or(Goal::None, AtLeast);
+    let lean = medians(Load::cpu).reduce(f64::min).map_or(Goal::None, |cpu| AtMost(0.7 * cpu));
+    let names = names(all);
+    let loads = (&names[..], &loads[..]);
+    table.rows("cycles/s, 64 clients", loads, Load::per_second, ahead);
+    table.rows("server CPU per cycle, µs", loads, Load::cpu, lean);
+    table.rows("context switches per cycle, clients' too", loads, Load::switches, Goal::None);
 }
 
 /// One request on each connection.
 pub fn connections(table: &mut Table) {
-    against_baseline(table, "new connections/s, one request each", "spawn", 1.2, connections_until);
+    against("spawn", table, "new connections/s, one request each", 1.2, connections_until);
 }
 
 /// Many requests on each of 64 connections.
 pub fn keep_alive(table: &mut Table) {
-    against_baseline(table, "requests/s on 64 kept connections", "constant", 0.95, requests_until);
+    against("constant", table, "requests/s on 64 kept connections", 0.95, requests_until);
 }
 
-fn against_baseline(
-    table: &mut Table,
-    figure: &str,
-    baseline: &'static str,
-    least: f64,
-    work: Work,
-) {
+fn against(baseline: &'static str, table: &mut Table, figure: &str, least: f64, work: Work) {
     let servers = started([Program::Orderpay(&[]), Program::Baseline(baseline)]);
     let loads = interleaved(ROUNDS, &servers, |server| load(server, GENERATORS, work));
-    let goal = Goal::AtLeast(least * Rounds::of(&loads[1], Load::per_second).median());
+    let goal = AtLeast(least * Rounds::of(&loads[1], Load::per_second).median());
     let names = names(&servers);
-    table.compare(figure, &names, &loads, Load::per_second, goal);
-    table.compare("server CPU for each of these, µs", &names, &loads, Load::cpu_of_one, Goal::None);
+    let loads = (&names[..], &loads[..]);
+    table.rows(figure, loads, Load::per_second, goal);
+    table.rows("server CPU for each of these, µs", loads, Load::cpu, Goal::None);
 }
 
 fn started(programs: impl IntoIterator<Item = Program>) -> Vec<Server> {
     programs.into_iter().map(|program| program.start()).collect()
 }
 
-fn names(servers: &[Server]) -> Vec<&str> {
-    servers.iter().map(|server| server.name.as_str()).collect()
+fn names<'s>(servers: impl IntoIterator<Item = &'s Server>) -> Vec<&'s str> {
+    servers.into_iter().map(|server| server.name.as_str()).collect()
 }
 
 /// What one round of load did.
@@ -91,11 +82,11 @@ impl Load {
     }
 
     /// Microseconds.
-    fn cpu_of_one(&self) -> f64 {
+    fn cpu(&self) -> f64 {
         self.cpu_seconds * 1e6 / self.done
     }
 
-    fn switches_of_one(&self) -> f64 {
+    fn switches(&self) -> f64 {
         self.switches / self.done
     }
 }

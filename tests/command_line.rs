@@ -120,8 +120,10 @@ fn a_bad_variable_is_named_as_well() {
 fn the_environment_sets_what_no_option_does() {
     let mut command = orderpay();
     command.env("ORDERPAY_LISTEN", "127.0.0.1:0").env("ORDERPAY_TIMEOUT", "0.5");
-    let server = Server::spawn(command.env("ORDERPAY_HEARTBEAT", "0.3").env("ORDERPAY_QUIET", "1"));
+    command.env("ORDERPAY_HEARTBEAT", "0.3").env("ORDERPAY_QUIET", "1");
+    let mut server = Server::spawn(&mut command);
     assert_eq!(server.orderpay("7").rest(), [HEARTBEAT, TIMED_OUT].concat());
+    server.stop();
     assert_eq!(server.log(), [""; 0]);
 }
 
@@ -160,10 +162,7 @@ fn it_prints_one_line_for_each_address() {
             "ok"
         );
     }
-    assert_eq!(
-        server.logged(&format!("event=listening address={}", listening_on(&lines[1]))).len(),
-        1
-    );
+    server.wait_for_log(&format!("event=listening address={}", listening_on(&lines[1])));
 }
 
 #[test]

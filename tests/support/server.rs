@@ -109,11 +109,19 @@ impl Server {
         self.program.stderr().lines().map(str::to_owned).collect()
     }
 
-    /// The lines that have each of these words, such as `event=waiting order=7`.
+    /// The lines so far that have each of these words, such as `event=waiting order=7`.
     pub fn logged(&self, words: &str) -> Vec<String> {
         let has_all =
             |line: &String| words.split(' ').all(|word| line.split(' ').any(|it| it == word));
         self.log().into_iter().filter(has_all).collect()
+    }
+
+    /// Stops it and counts such lines: how often that has ever happened.
+    pub fn ever_logged(&mut self, words: &str) -> usize {
+        if !self.program.has_ended() {
+            self.stop();
+        }
+        self.logged(words).len()
     }
 
     pub fn wait_for_log(&self, words: &str) -> String {

@@ -427,6 +427,15 @@ fn each_line_of_a_text_becomes_a_line_of_data() {
 }
 
 #[test]
+fn only_a_post_has_a_text_of_its_own() {
+    let server = Server::start(&[]);
+    let mut waiter = server.orderpay("7");
+    let answer = server.connect().send(request("GET", "/sse/payback/7", &[], "ignored")).answer();
+    assert_eq!(answer.text(), "ok");
+    assert_eq!(waiter.rest(), PAID);
+}
+
+#[test]
 fn a_text_has_up_to_4_kib_of_utf_8_without_nul() {
     let server = Server::start(&[]);
     let mut waiter = server.orderpay("7");

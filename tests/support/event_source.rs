@@ -65,6 +65,13 @@ impl EventSource {
         self.ready = Ready::Closed;
     }
 
+    /// Its network fails: what has not arrived never will, and it comes back.
+    pub fn lose_connection(&mut self) {
+        if self.is_open() {
+            self.ready = self.come_back();
+        }
+    }
+
     fn step(&mut self, deadline: Instant) {
         match &mut self.ready {
             Ready::Connecting { not_before } => {

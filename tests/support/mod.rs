@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod client;
+pub mod disk;
 pub mod event_source;
 pub mod folder;
 pub mod http;
@@ -19,6 +20,7 @@ pub mod tool;
 pub mod webdriver;
 
 pub use client::{Client, Stream};
+pub use disk::SmallDisk;
 pub use folder::Folder;
 pub use http::{Answer, mask_date, request};
 pub use network::own_network;

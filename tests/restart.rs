@@ -1,0 +1,139 @@
+//! What does a server with a journal remember after it was killed, and when does it refuse to start?
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use orderpay::journal::Journal;
+use orderpay::order::{OrderId, Receipt};
+use support::server::orderpay;
+use support::{Folder, PAID, Program, Server, Stream, eventually};
+
+fn start(journal: &Path) -> Server {
+    Server::start(&["--journal", journal.to_str().expect("a path in UTF-8")])
+}
+
+/// Runs a server that must not start, and returns what it says.
+fn refusal(journal: &Path) -> String {
+    let mut command = orderpay();
+    let (status, program) =
+        Program::run(command.args(["--listen", "127.0.0.1:0", "--journal"]).arg(journal));
+    assert_eq!((status.code(), program.stdout().as_str()), (Some(1), ""));
+    program.stderr()
+}
+
+#[test]
+fn a_result_that_nobody_has_fetched_waits_for_its_browser() {
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let server = start(&journal);
+    server.post("/sse/payback/kept", "two\nlines \\n");
+    server.kill();
+    let server = start(&journal);
+    server.wait_for_log("event=remembered orders=1 torn_bytes=0");
+    let frames = "data:two\ndata:lines \\n\n\nevent:finish\nid:6666\ndata:哈哈\n\n";
+    assert_eq!(server.orderpay("kept").rest(), frames);
+    assert_eq!(server.payback("kept"), 0, "a platform that asks again is told ok again");
+}
+
+#[test]
+fn a_result_that_was_delivered_goes_only_to_who_comes_back() {
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let server = start(&journal);
+    let mut browser = server.orderpay("done");
+    assert_eq!(server.payback("done"), 1);
+    assert_eq!(browser.rest(), PAID);
+    let noted = || fs::read_to_string(&journal).unwrap().contains(" delivered ").then_some(());
+    eventually("the delivery in the journal", noted);
+    server.kill();
+    let server = start(&journal);
+    assert_eq!(server.orderpay("done").so_far(), "", "a fresh order waits");
+    let path = "/sse/orderpay/done";
+    assert_eq!(Stream::open(server.address, path, &[("Last-Event-ID", "0")]).rest(), PAID);
+}
+
+#[test]
+fn a_line_that_was_torn_is_cut_off_with_a_word_in_the_log() {
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let server = start(&journal);
+    server.payback("whole");
+    server.kill();
+    fs::File::options()
+        .append(true)
+        .open(&journal)
+        .unwrap()
+        .write_all(b"1234abcd settled")
+        .unwrap();
+    let server = start(&journal);
+    server.wait_for_log("event=remembered orders=1 torn_bytes=16");
+    assert_eq!(server.orderpay("whole").rest(), PAID);
+}
+
+#[test]
+fn a_damaged_line_stops_the_start_and_is_named() {
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let server = start(&journal);
+    server.payback("1");
+    server.payback("2");
+    server.kill();
+    let damaged = fs::read_to_string(&journal).unwrap().replace(" 1 ", " 3 ");
+    fs::write(&journal, &damaged).unwrap();
+    let said = refusal(&journal);
+    assert!(said.contains(&format!("{}:2: ", journal.display())), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(fs::read_to_string(&journal).unwrap(), damaged, "it is left as it is");
+}
+
+#[test]
+fn a_second_server_on_the_same_journal_is_refused() {
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let server = start(&journal);
+    let said = refusal(&journal);
+    assert!(said.contains(journal.to_str().unwrap()) && said.lines().count() == 1, "{said}");
+    assert_eq!(server.payback("1"), 0, "the first is not disturbed");
+}
+
+#[test]
+fn what_can_not_be_a_journal_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    let letter = folder.join("letter");
+    fs::write(&letter, "My dear").unwrap();
+    for path in
+        [letter.as_path(), folder.path(), Path::new("/dev/null"), &folder.join("no/such/folder")]
+    {
+        let said = refusal(path);
+        assert!(said.contains(path.to_str().unwrap()) && said.lines().count() == 1, "{said}");
+    }
+    assert_eq!(fs::read_to_string(letter).unwrap(), "My dear");
+}
+
+#[test]
+fn a_start_with_100_000_orders_takes_less_than_a_second() {
+    let folder = Folder::new();
+    let path = folder.join("journal");
+    let (journal, _) = Journal::open(&path, Duration::from_secs(3600), usize::MAX).unwrap();
+    let settle = |number: usize| {
+        let order = OrderId::parse(number.to_string().as_bytes()).unwrap();
+        journal.settled(&order, &Receipt::default())
+    };
+    let last = (0..100_000).map(settle).last().unwrap();
+    journal.commit(&last).unwrap();
+    drop(journal);
+    let begin = Instant::now();
+    let server = start(&path);
+    let took = begin.elapsed();
+    let work = server.cpu_time();
+    println!("a start with 100,000 orders took {took:?}, {work:?} of it work");
+    // The work is what counts, whatever else this machine does meanwhile; and what is built for
+    // tests is not built for speed.
+    let limit = if cfg!(debug_assertions) { 4 } else { 1 };
+    assert!(work < Duration::from_secs(limit), "{work:?}");
+    assert_eq!(server.orderpay("99999").rest(), PAID);
+}

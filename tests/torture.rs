@@ -1,0 +1,261 @@
+//! Is a payment ever lost?
+//!
+//! Payers and browsers at full speed, against a server with a journal that is killed with SIGKILL at
+//! random moments and started again: each `ok` has to find its browser, and no browser may get what
+//! nobody paid for.
+
+mod support;
+
+use std::collections::hash_map::RandomState;
+use std::fmt::{self, Display, Formatter};
+use std::hash::BuildHasher;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::event_source::EventSource;
+use support::sse::Event;
+use support::{Client, Folder, Server, SmallDisk, request};
+
+/// Orders that are on their way at the same time.
+const LANES: usize = 32;
+
+/// Orders that somebody waits for and nobody pays.
+const UNPAID: usize = 4;
+
+/// The longest that a server lives, and that a disk is full or is not, in microseconds.
+const LIFE: u64 = 300_000;
+
+/// Before something is tried again that has failed.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// What has not come after this is lost: far longer than the server is down, or the disk full.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn no_payment_is_lost_when_the_server_is_killed() {
+    let folder = Folder::new();
+    torture(&folder.join("journal"), 15, 1, || {});
+}
+
+#[test]
+#[ignore = "takes minutes: make torture"]
+fn no_payment_is_lost_in_200_kills_and_100_000_payments() {
+    let folder = Folder::new();
+    torture(&folder.join("journal"), 200, 100_000, || {});
+}
+
+#[test]
+fn no_payment_is_lost_when_the_disk_is_full_at_times_and_the_server_is_killed() {
+    let Some(disk) = SmallDisk::mount(256) else { return };
+    let refused = torture(&disk.join("journal"), 15, 1, || {
+        sleep_up_to(LIFE);
+        disk.fill();
+        sleep_up_to(LIFE);
+        disk.clear();
+    });
+    assert!(refused > 0, "the disk was never full");
+}
+
+/// Runs until so many kills and payments are done; `disturb` goes on and on meanwhile. Returns how
+/// many paybacks were refused.
+fn torture(journal: &Path, kills: usize, payments: usize, disturb: impl Fn() + Send) -> usize {
+    let scene = Scene::new();
+    let server = thread::scope(|scope| {
+        let scene = &scene;
+        for number in 0..LANES {
+            scope.spawn(move || scene.buy_again_and_again(number));
+        }
+        for number in 0..UNPAID {
+            scope.spawn(move || scene.wait_in_vain(number));
+        }
+        scope.spawn(move || scene.until_over(disturb));
+        scene.kill_again_and_again(journal, kills, payments)
+    });
+    // The last server lived until the last browser was served.
+    drop(server);
+    println!("{scene}");
+    scene.refused.into_inner()
+}
+
+/// What all threads share: where the server is, and what has happened.
+struct Scene {
+    address: SocketAddr,
+    over: AtomicBool,
+    kills: AtomicUsize,
+    payments: AtomicUsize,
+    /// Paybacks that were answered 503, and tried again.
+    refused: AtomicUsize,
+    /// Paybacks that got no answer, and were tried again.
+    unanswered: AtomicUsize,
+    /// Connections of browsers that had one before.
+    reconnects: AtomicUsize,
+    /// Browsers that lost their connection between the message and `finish`, and so got both again.
+    told_twice: AtomicUsize,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let [kills, payments, refused, unanswered, reconnects, told_twice] = Default::default();
+        let (address, over) = (quiet_address(), AtomicBool::new(false));
+        Scene { address, over, kills, payments, refused, unanswered, reconnects, told_twice }
+    }
+
+    fn kill_again_and_again(&self, journal: &Path, kills: usize, payments: usize) -> Server {
+        let _end = EndOnPanic(self);
+        let journal = journal.to_str().expect("a path in UTF-8");
+        // So few are remembered that a journal, rewritten, fits on a small disk.
+        let options = ["--quiet", "--timeout", "600", "--remember", "300", "--journal", journal];
+        loop {
+            let server = Server::start_on(&self.address.to_string(), &options);
+            let (killed, paid) = (self.kills.load(Relaxed), self.payments.load(Relaxed));
+            if self.is_over() || (killed >= kills && paid >= payments) {
+                self.over.store(true, Relaxed);
+                return server;
+            }
+            sleep_up_to(LIFE);
+            server.kill();
+            self.kills.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn until_over(&self, act: impl Fn()) {
+        let _end = EndOnPanic(self);
+        while !self.is_over() {
+            act();
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Relaxed)
+    }
+
+    /// Places orders and has them paid, one after the other.
+    fn buy_again_and_again(&self, lane: usize) {
+        let number = AtomicUsize::new(0);
+        self.until_over(|| {
+            let order = format!("{lane}-{}", number.fetch_add(1, Relaxed));
+            thread::scope(|scope| {
+                let payer = scope.spawn(|| {
+                    sleep_up_to(3_000);
+                    self.pay(&order);
+                });
+                if random(4) == 0 {
+                    // This browser comes to fetch what has been kept for it.
+                    payer.join().expect("ok");
+                }
+                self.browse(&order);
+            });
+        });
+    }
+
+    /// Pays an order, with a receipt of its own, until that is acknowledged.
+    fn pay(&self, order: &str) {
+        let request =
+            request("POST", &format!("/sse/payback/{order}"), &[], format!("paid {order}"));
+        let attempt = || {
+            let mut payer = Client::try_connect(self.address)?;
+            payer.try_send(&request)?;
+            payer.try_answer()
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            match attempt() {
+                Ok(answer) if answer.status == 200 => {
+                    self.payments.fetch_add(1, Relaxed);
+                    return;
+                }
+                Ok(answer) if answer.status == 503 => self.refused.fetch_add(1, Relaxed),
+                Ok(answer) => panic!("order {order}: {}", answer.masked()),
+                Err(_) => self.unanswered.fetch_add(1, Relaxed),
+            };
+            thread::sleep(PAUSE);
+        }
+        panic!("order {order}: the payback was never acknowledged");
+    }
+
+    /// Waits for an order until `finish`, as the page does.
+    fn browse(&self, order: &str) {
+        let mut browser = self.browser(order);
+        let deadline = Instant::now() + PATIENCE;
+        let mut events = Vec::new();
+        if random(4) == 0 {
+            events.extend(browser.next(Instant::now() + Duration::from_micros(random(5_000))));
+            // Without that ID it would not come back, but come as somebody else.
+            if browser.last_event_id == "0" {
+                browser.lose_connection();
+            }
+        }
+        while events.last().is_none_or(|event: &Event| event.kind != "finish") {
+            let Some(event) = browser.next(deadline) else {
+                panic!("order {order} is lost: {events:?}")
+            };
+            events.push(event);
+        }
+        self.reconnects.fetch_add(browser.connections - 1, Relaxed);
+        self.told_twice.fetch_add(events.len() - 2, Relaxed);
+        let [messages @ .., _] = &events[..] else { unreachable!("it ends with finish") };
+        let mine = |event: &Event| event.kind == "message" && event.data == format!("paid {order}");
+        assert!(!messages.is_empty() && messages.iter().all(mine), "order {order}: {events:?}");
+    }
+
+    /// Waits for an order that nobody pays.
+    fn wait_in_vain(&self, number: usize) {
+        let _end = EndOnPanic(self);
+        let mut browser = self.browser(&format!("unpaid-{number}"));
+        while !self.is_over() {
+            let event = browser.next(Instant::now() + PAUSE);
+            assert_eq!(event, None, "nobody paid this");
+        }
+    }
+
+    fn browser(&self, order: &str) -> EventSource {
+        let mut browser = EventSource::new(self.address, &format!("/sse/orderpay/{order}"));
+        browser.longest_wait = PAUSE;
+        browser
+    }
+}
+
+impl Display for Scene {
+    fn fmt(&self, out: &mut Formatter) -> fmt::Result {
+        let Scene { kills, payments, refused, unanswered, reconnects, told_twice, .. } = self;
+        write!(
+            out,
+            "{kills:?} kills, {payments:?} payments, {refused:?} refused and {unanswered:?} unanswered \
+             paybacks tried again, {reconnects:?} reconnects, {told_twice:?} messages told twice, \
+             0 lost, 0 delivered that nobody paid"
+        )
+    }
+}
+
+/// One thread's panic ends the others too.
+struct EndOnPanic<'s>(&'s Scene);
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.over.store(true, Relaxed);
+        }
+    }
+}
+
+/// An address to which a server can return: its port is below those that the system gives to clients,
+/// who would take it while the server is down (one that connects to its own port is its own server).
+fn quiet_address() -> SocketAddr {
+    let ports = (20_000..30_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let start = random(9_000) as usize;
+    let free = |address: &SocketAddr| TcpListener::bind(address).is_ok();
+    ports.skip(start).find(free).expect("a free port")
+}
+
+fn sleep_up_to(microseconds: u64) {
+    thread::sleep(Duration::from_micros(random(microseconds)));
+}
+
+/// A number below that. (Each hasher of std has a random key.)
+fn random(end: u64) -> u64 {
+    RandomState::new().hash_one(()) % end
+}

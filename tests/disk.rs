@@ -1,0 +1,163 @@
+//! Is `ok` sent only when the result is on disk, and what if the disk is full or fails?
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Barrier;
+use std::thread;
+
+use support::server::{BINARY, delivered};
+use support::{Client, Folder, PAID, Server, SmallDisk, eventually, request, skipped, tool};
+
+/// A server whose system calls of these kinds go to a log; more options of strace may break them.
+fn traced(log: &Path, strace: &[&str], journal: Option<&Path>) -> Option<Server> {
+    let mut command = Command::new(tool("strace")?);
+    let permitted = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    if !permitted.is_ok_and(|output| output.status.success()) {
+        skipped("strace may not trace here");
+        return None;
+    }
+    // With -D the server is our child, not the tracer.
+    command.args(["-D", "-f", "-s", "4096", "-o"]).arg(log).args(strace);
+    command.args([BINARY, "--quiet", "--listen", "127.0.0.1:0"]);
+    if let Some(journal) = journal {
+        command.arg("--journal").arg(journal);
+    }
+    Some(Server::spawn(&mut command))
+}
+
+/// Ends the server, and returns the lines of its trace.
+fn trace(mut server: Server, log: &Path) -> Vec<String> {
+    server.stop();
+    let whole = || Some(fs::read_to_string(log).ok()?).filter(|text| text.contains("+++ exited"));
+    eventually("the end of the trace", whole).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn ok_and_the_frames_are_sent_after_the_sync_and_the_sync_comes_after_the_record() {
+    let (folder, order) = (Folder::new(), "sequence");
+    let (log, journal) = (folder.join("trace"), folder.join("journal"));
+    let calls = ["-e", "trace=write,sendto,fdatasync"];
+    let Some(server) = traced(&log, &calls, Some(&journal)) else { return };
+    let mut browser = server.orderpay(order);
+    assert_eq!(server.payback(order), 1);
+    assert_eq!(browser.rest(), PAID);
+    let counted = syncs(&server);
+    let trace = trace(server, &log);
+    assert_eq!(trace.iter().filter(|line| line.contains("fdatasync(")).count(), counted);
+    let at = |words: &[&str]| {
+        let found = trace.iter().position(|line| words.iter().all(|word| line.contains(word)));
+        found.unwrap_or_else(|| panic!("no {words:?} in {trace:#?}"))
+    };
+    let steps = [
+        at(&[" settled ", order]),
+        at(&["fdatasync(", "= 0"]),
+        at(&["event:finish"]),
+        at(&["Orderpay-Delivered: 1"]),
+    ];
+    assert!(steps.is_sorted(), "{steps:?} in {trace:#?}");
+}
+
+#[test]
+fn without_a_journal_nothing_is_synced_or_locked() {
+    let folder = Folder::new();
+    let log = folder.join("trace");
+    let calls = ["-e", "trace=fdatasync,fsync,flock"];
+    let Some(server) = traced(&log, &calls, None) else { return };
+    assert_eq!(server.payback("1"), 0);
+    assert_eq!(server.orderpay("1").rest(), PAID);
+    let trace = trace(server, &log);
+    assert!(trace.iter().all(|line| line.contains("+++ exited")), "{trace:#?}");
+}
+
+#[test]
+fn platforms_that_pay_at_the_same_time_share_syncs() {
+    const PLATFORMS: usize = 64;
+    const EACH: usize = 20;
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let server = Server::start(&["--quiet", "--journal", journal.to_str().unwrap()]);
+    let start = Barrier::new(PLATFORMS);
+    thread::scope(|scope| {
+        for platform in 0..PLATFORMS {
+            let (server, start) = (&server, &start);
+            scope.spawn(move || {
+                let mut client = server.connect();
+                start.wait();
+                for number in 0..EACH {
+                    let path = format!("/sse/payback/{platform}-{number}");
+                    delivered(&client.send(request("POST", &path, &[], "")).answer());
+                }
+            });
+        }
+    });
+    let (paybacks, syncs) = (PLATFORMS * EACH, syncs(&server));
+    let ratio = syncs as f64 / paybacks as f64;
+    println!("{paybacks} paybacks of {PLATFORMS} platforms: {syncs} syncs, {ratio:.3} per payback");
+    assert!(ratio < 0.25, "{ratio}");
+}
+
+fn syncs(server: &Server) -> usize {
+    let page = server.get("/metrics").text();
+    let line = page.lines().find_map(|line| line.strip_prefix("orderpay_journal_syncs_total "));
+    line.and_then(|number| number.parse().ok()).expect("a number of syncs")
+}
+
+/// How a payback and a look at the health are answered, in this order.
+fn state(client: &mut Client, order: &str) -> (u16, u16) {
+    let path = format!("/sse/payback/{order}");
+    let payback = client.send(request("GET", &path, &[], "")).answer();
+    assert_eq!(payback.status == 200, payback.text() == "ok", "{}", payback.masked());
+    (payback.status, client.send(request("GET", "/healthz", &[], "")).answer().status)
+}
+
+#[test]
+fn while_the_disk_is_full_nothing_is_acknowledged_and_the_server_goes_on() {
+    let Some(disk) = SmallDisk::mount(256) else { return };
+    let journal = disk.join("journal");
+    let options = ["--journal", journal.to_str().unwrap()];
+    let server = Server::start(&options);
+    let mut browser = server.orderpay("waiting");
+    disk.fill();
+    // There is room left in the last page of the file. It ends in the middle of a line.
+    let room = (0..1000).take_while(|n| server.get(&format!("/sse/payback/{n}")).status == 200);
+    let acknowledged = room.count();
+    assert!((1..1000).contains(&acknowledged), "{acknowledged}");
+    assert_eq!(state(&mut server.connect(), "waiting"), (503, 503));
+    assert_eq!(browser.so_far(), "", "what is not acknowledged is not told");
+    server.wait_for_log("event=unavailable order=waiting");
+
+    server.kill();
+    let server = Server::start(&options);
+    server.wait_for_log(&format!("event=remembered orders={acknowledged} torn_bytes=0"));
+    let mut browser = server.orderpay("waiting");
+    assert_eq!(state(&mut server.connect(), "waiting"), (503, 503));
+    assert_eq!(server.orderpay("0").rest(), PAID, "what was acknowledged is there");
+
+    disk.clear();
+    assert_eq!(server.get("/healthz").status, 200);
+    assert_eq!(server.payback("waiting"), 1);
+    assert_eq!(browser.rest(), PAID);
+}
+
+#[test]
+fn when_a_sync_fails_its_paybacks_are_not_acknowledged_and_the_next_ones_are() {
+    let folder = Folder::new();
+    let (log, journal) = (folder.join("trace"), folder.join("journal"));
+    // Of each thread, and so of each connection, the second sync fails and the third: that of a
+    // payback, and that of the health's own attempt.
+    let calls = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=2..3"];
+    let Some(server) = traced(&log, &calls, Some(&journal)) else { return };
+    let mut platform = server.connect();
+    assert_eq!(state(&mut platform, "before"), (200, 200));
+    assert_eq!(state(&mut platform, "failed"), (503, 503));
+    assert_eq!(state(&mut platform, "after"), (200, 200));
+    server.kill();
+    let server = Server::start(&["--journal", journal.to_str().unwrap()]);
+    server.wait_for_log("event=remembered orders=2 torn_bytes=0");
+    assert_eq!(server.orderpay("before").rest(), PAID);
+    assert_eq!(server.orderpay("after").rest(), PAID);
+    assert_eq!(server.orderpay("failed").so_far(), "", "a platform that got 503 asks again");
+}

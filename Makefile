@@ -1,4 +1,4 @@
-.PHONY: help run build static image test check bench screenshots
+.PHONY: help run build static image test check torture bench screenshots
 
 # The target of a static binary: musl where rustup has it, which gives a smaller file; else glibc.
 MUSL = $(shell uname --machine)-unknown-linux-musl
@@ -32,6 +32,9 @@ check: ## what CI runs: format, lints and docs without a warning, every test
 	cargo clippy --all-targets --features httparse -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 	$(MAKE) test
+
+torture: ## kill a server with a journal 200 times under 100,000 payments: is one lost?
+	cargo test --release --test torture -- --ignored --nocapture
 
 bench: ## measure it, beside rooflines and what people use instead
 	cargo bench --bench bench

@@ -3,13 +3,14 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
-use std::{env, fs};
 
 use support::readme::{Block, blocks, headings_below};
-use support::server::{BINARY, delivered};
+use support::server::{delivered, path_to_orderpay};
 use support::{Folder, GREETING, PAID, Program, Server, own_network, tool};
 
 #[test]
@@ -163,10 +164,7 @@ impl Kitchen {
 
     fn start(&self, block: Block) -> Program {
         let shell = if block.language == "bash" { "bash" } else { "sh" };
-        let orderpay = Path::new(BINARY).parent().expect("its folder");
-        let path = env::var_os("PATH").unwrap_or_default();
-        let own = [self.folder.path(), orderpay].map(Path::to_owned);
-        let path = env::join_paths(own.into_iter().chain(env::split_paths(&path))).expect("a path");
+        let path = [self.folder.path().as_os_str(), &path_to_orderpay()].join(OsStr::new(":"));
         let mut command = Command::new(shell);
         let command = command.args(["-c", block.text]).env("PATH", path);
         let mut program = Program::start(command.current_dir(self.folder.path()));

@@ -12,6 +12,7 @@ pub mod json;
 pub mod network;
 pub mod program;
 pub mod properties;
+pub mod proxy;
 pub mod readme;
 pub mod server;
 pub mod sse;

@@ -1,6 +1,8 @@
 //! The server under test: the real binary, as a user would start it.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -179,6 +181,13 @@ impl Server {
 /// The command as a user types it, without the settings of whoever runs the tests.
 pub fn orderpay() -> Command {
     without_settings(Command::new(BINARY))
+}
+
+/// Where a shell finds programs once this one is installed.
+pub fn path_to_orderpay() -> OsString {
+    let own = Path::new(BINARY).parent().expect("its folder").to_owned();
+    let others = env::var_os("PATH").unwrap_or_default();
+    env::join_paths([own].into_iter().chain(env::split_paths(&others))).expect("a path")
 }
 
 /// The number of waiters that an answer to a payback says it told.

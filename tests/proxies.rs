@@ -1,0 +1,150 @@
+//! Is it at home behind a proxy? nginx and HAProxy as Debian configures them, with what README.md tells to add.
+
+mod support;
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use support::proxy::{Edit, FRONT, HAPROXY, Kind, NGINX, Proxy};
+use support::readme::blocks;
+use support::webdriver::Browser;
+use support::{Client, GREETING, HEARTBEAT, PAID, Program, Server, TIMED_OUT, own_network, tool};
+
+const PATH_OF_ITS_OWN: &str = "### Under a path of its own";
+
+#[test]
+fn events_arrive_at_once() {
+    for kind in [NGINX, HAPROXY] {
+        let Some(scene) = Scene::behind(&kind, &plain(&kind), &[], &[]) else { return };
+        let direct = delays(&scene.server, scene.server.address);
+        let proxied = delays(&scene.server, FRONT);
+        let [median, worst] = [20, 39].map(|at| (proxied[at], direct[at]));
+        println!("{}, and without it: median {median:?}, worst {worst:?}", kind.name);
+        assert!(median.0 < Duration::from_millis(100), "{}: {median:?}", kind.name);
+    }
+}
+
+/// From a payback to the end of its stream, 40 times, the quickest first.
+fn delays(server: &Server, address: SocketAddr) -> Vec<Duration> {
+    let delay = |order: usize| {
+        let order = order.to_string();
+        let mut waiter = ask(address, &format!("/sse/orderpay/{order}"));
+        waiter.until(GREETING);
+        let paid = Instant::now();
+        assert_eq!(server.payback(&order), 1);
+        assert_eq!(waiter.rest(), PAID.as_bytes());
+        paid.elapsed()
+    };
+    let mut delays: Vec<_> = (0..40).map(delay).collect();
+    delays.sort();
+    delays
+}
+
+#[test]
+fn events_arrive_at_once_also_when_they_are_compressed() {
+    let Some(curl) = tool("curl") else { return };
+    for kind in [NGINX, HAPROXY] {
+        let Some(scene) = Scene::behind(&kind, &plain(&kind), &[kind.gzip], &[]) else { return };
+        let mut curl = Command::new(&curl);
+        curl.args(["-siN", "--compressed", "http://127.0.0.1/sse/orderpay/7"]);
+        let mut curl = Program::start(&mut curl);
+        curl.wait_for_stdout(GREETING);
+        assert_eq!(scene.server.payback("7"), 1);
+        curl.exit();
+        let stdout = curl.stdout();
+        let (head, body) = stdout.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(body, [GREETING, PAID].concat());
+        // HAProxy obeys `no-transform`; nginx compresses all the same, and sends each event on.
+        let compressed = head.to_lowercase().contains("content-encoding: gzip");
+        assert_eq!(compressed, kind.name == NGINX.name, "{head}");
+    }
+}
+
+/// All at a thirtieth of the usual time: the heartbeat, the server's patience and the proxy's.
+#[test]
+fn nothing_is_cut_before_its_time() {
+    for kind in [NGINX, HAPROXY] {
+        let options = ["--timeout=2", "--heartbeat=0.5"];
+        let Some(_scene) = Scene::behind(&kind, &plain(&kind), &[kind.hasty], &options) else {
+            return;
+        };
+        let asked = Instant::now();
+        let mut waiter = ask(FRONT, "/sse/orderpay");
+        waiter.until(GREETING);
+        let rest = String::from_utf8(waiter.rest()).unwrap();
+        assert_eq!(rest.replace(HEARTBEAT, ""), TIMED_OUT, "{}", kind.name);
+        assert!(asked.elapsed() >= Duration::from_secs(2), "{:?}", asked.elapsed());
+    }
+}
+
+/// What proves that the test above could fail.
+#[test]
+fn without_a_heartbeat_a_silent_stream_is_cut() {
+    for kind in [NGINX, HAPROXY] {
+        let options = ["--timeout=6", "--heartbeat=0"];
+        let Some(_scene) = Scene::behind(&kind, &plain(&kind), &[kind.hasty], &options) else {
+            return;
+        };
+        let asked = Instant::now();
+        let mut waiter = ask(FRONT, "/sse/orderpay");
+        waiter.until(GREETING);
+        let rest = waiter.try_rest();
+        assert!(rest.is_err() || rest.is_ok_and(|it| it.is_empty()), "{} waited", kind.name);
+        assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    }
+}
+
+#[test]
+fn who_half_closes_gets_the_whole_answer_through_haproxy() {
+    let Some(scene) = Scene::behind(&HAPROXY, &plain(&HAPROXY), &[], &[]) else { return };
+    let mut waiter = ask(FRONT, "/sse/orderpay/7");
+    waiter.half_close().until(GREETING);
+    assert_eq!(scene.server.payback("7"), 1);
+    assert_eq!(waiter.rest(), PAID.as_bytes());
+    assert_eq!(ask(FRONT, "/sse/payback/8").half_close().answer().text(), "ok");
+}
+
+#[test]
+fn the_page_works_under_a_path_of_its_own() {
+    for (kind, block) in [NGINX, HAPROXY].iter().zip(blocks(PATH_OF_ITS_OWN)) {
+        let Some(_scene) = Scene::behind(kind, block.text, &[], &[]) else { return };
+        let Some(browser) = Browser::start(&[]) else { return };
+        browser.open("http://127.0.0.1/pay/sse/test/7");
+        browser.wait_until("return document.body.dataset.state === 'waiting'");
+        assert_eq!(ask(FRONT, "/pay/sse/payback/7").answer().text(), "ok");
+        browser.wait_for_text("#message", "支付成功");
+        let complaints: Vec<_> =
+            browser.console().into_iter().filter(|line| line.contains("127.0.0.1")).collect();
+        assert_eq!(complaints, [""; 0], "{}", kind.name);
+    }
+}
+
+/// What README.md adds at least.
+fn plain(kind: &Kind) -> String {
+    let heading = if kind.name == NGINX.name { "### nginx" } else { "### HAProxy" };
+    blocks(heading).into_iter().map(|block| block.text).collect()
+}
+
+/// A server where README.md has it, with a proxy before it.
+struct Scene {
+    server: Server,
+    _proxy: Proxy,
+}
+
+impl Scene {
+    fn behind(kind: &Kind, added: &str, edits: &[Edit], options: &[&str]) -> Option<Scene> {
+        if !own_network() {
+            return None;
+        }
+        let server = Server::start_on("127.0.0.1:8888", options);
+        Some(Scene { server, _proxy: Proxy::start(kind, added, edits)? })
+    }
+}
+
+/// Sends a request of HTTP/1.0, which no proxy answers in chunks.
+fn ask(address: SocketAddr, path: &str) -> Client {
+    let mut client = Client::connect(address);
+    client.send(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"));
+    client
+}

@@ -25,7 +25,7 @@ pub const WRITE: Duration = Duration::from_secs(5);
 /// RFC 9112, section 9.6: after the last answer, what the client still sends is read this long …
 const LINGER: Duration = Duration::from_secs(1);
 /// … and up to this many bytes, or else the kernel would reset the connection and with it the answer.
-const LINGER_BYTES: usize = 256 * 1024;
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
 /// What becomes of a connection that was served.
 pub enum Leaving {
@@ -94,9 +94,7 @@ impl Connection<'_> {
 
     /// Whatever follows a refusal is not read as a request: nobody knows where it would begin.
     fn refuse(&mut self, refusal: Refusal) -> ControlFlow<Leaving> {
-        let _ = self.send(&refusal.into(), false, false);
-        linger(&self.seat.stream);
-        ControlFlow::Break(Leaving::Close)
+        self.send(&refusal.into(), false, false)
     }
 
     fn send(&mut self, response: &Response, keep_alive: bool, head: bool) -> ControlFlow<Leaving> {
@@ -107,7 +105,11 @@ impl Connection<'_> {
         let answer = std::mem::take(&mut self.outbox);
         self.write(&answer)?;
         self.outbox = answer;
-        if keep_alive { ControlFlow::Continue(()) } else { ControlFlow::Break(Leaving::Close) }
+        if keep_alive {
+            return ControlFlow::Continue(());
+        }
+        linger(&self.seat.stream);
+        ControlFlow::Break(Leaving::Close)
     }
 
     fn write(&self, bytes: &[u8]) -> ControlFlow<Leaving> {

@@ -2,10 +2,12 @@
 //! for `/metrics`.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::SystemTime;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use crate::order::OrderId;
 use crate::response::Status;
@@ -44,11 +46,25 @@ pub enum Event<'a> {
 }
 
 /// The log, and the counts since the start.
-#[derive(Default)]
 pub struct Events {
-    quiet: bool,
+    log: Option<SyncSender<Line>>,
     counts: Counts,
 }
+
+/// What the log's thread is given.
+enum Line {
+    Text(String),
+    /// To be told when everything before it is written.
+    Flush(SyncSender<()>),
+}
+
+/// So many lines wait for stderr at most; past that they are dropped, because a terminal that is
+/// stopped with Ctrl-S, or a pipe that nobody reads, must not stop a payment.
+const BACKLOG: usize = 1024;
+/// The last lines have this long to be written.
+const FLUSH: Duration = Duration::from_millis(250);
+/// In bytes, for the thread that writes them.
+const STACK: usize = 64 * 1024;
 
 /// How often what has happened.
 #[derive(Default)]
@@ -81,25 +97,50 @@ pub const REFUSALS: [Status; 12] = [
 ];
 
 impl Events {
-    /// `quiet` keeps the log silent; what happens is counted all the same.
-    pub fn new(quiet: bool) -> Self {
-        Events { quiet, counts: Counts::default() }
+    /// Counts without a word.
+    pub fn quiet() -> Self {
+        Events { log: None, counts: Counts::default() }
+    }
+
+    /// Counts, and logs to stderr from a thread of its own.
+    pub fn logged() -> io::Result<Self> {
+        let (log, lines) = mpsc::sync_channel(BACKLOG);
+        let log_all = move || lines.into_iter().for_each(log_line);
+        thread::Builder::new().name("log".into()).stack_size(STACK).spawn(log_all)?;
+        Ok(Events { log: Some(log), counts: Counts::default() })
     }
 
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// Counts the event, and writes its line. A closed stderr stops nothing.
+    /// Counts the event, and logs its line.
     pub fn happen(&self, event: Event<'_>) {
         if let Some(count) = self.counts.of(&event) {
             count.fetch_add(1, Relaxed);
         }
-        if !self.quiet {
+        if let Some(log) = &self.log {
             let line = format!("{} {event}\n", Utc::from(SystemTime::now()));
-            let _ = std::io::stderr().write_all(line.as_bytes());
+            let _ = log.try_send(Line::Text(line));
         }
     }
+
+    /// Waits until all lines are written, but not for long.
+    pub fn flush(&self) {
+        if let Some(log) = &self.log {
+            let (flush, flushed) = mpsc::sync_channel(1);
+            let _ = log.try_send(Line::Flush(flush));
+            let _ = flushed.recv_timeout(FLUSH);
+        }
+    }
+}
+
+/// A closed stderr, or nobody who waits any more, stops nothing.
+fn log_line(line: Line) {
+    let _ = match line {
+        Line::Text(text) => io::stderr().write_all(text.as_bytes()),
+        Line::Flush(flushed) => flushed.send(()).map_err(io::Error::other),
+    };
 }
 
 impl Counts {

@@ -1,6 +1,6 @@
 //! Starts the server, prints where it listens, and ends it with the right exit code.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
@@ -45,11 +45,11 @@ fn main() -> ExitCode {
 fn serve(config: Config) -> Result<(), String> {
     let signals = StopSignals::hold_back();
     let listeners = bind(&config)?;
-    let events = Arc::new(Events::new(config.quiet));
+    let events = if config.quiet { Ok(Events::quiet()) } else { Events::logged() };
+    let events = Arc::new(events.map_err(no_threads)?);
     let app = Arc::new(app(config, events.clone())?);
     let addresses: Vec<SocketAddr> = listeners.iter().flat_map(|l| l.local_addr()).collect();
-    let server =
-        Server::start(app.clone(), listeners).map_err(|error| format!("threads: {error}"))?;
+    let server = Server::start(app.clone(), listeners).map_err(no_threads)?;
     for address in addresses {
         say(&format!("orderpay listening on http://{address}/sse/test\n"));
         events.happen(Event::Listening { address });
@@ -58,7 +58,12 @@ fn serve(config: Config) -> Result<(), String> {
     events.happen(Event::Stopping { waiting: app.waiters.counts().0 });
     server.stop();
     events.happen(Event::Stopped);
+    events.flush();
     Ok(())
+}
+
+fn no_threads(error: io::Error) -> String {
+    format!("can't start its threads: {error}; allow this user more processes")
 }
 
 fn bind(config: &Config) -> Result<Vec<TcpListener>, String> {

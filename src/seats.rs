@@ -109,6 +109,11 @@ impl Seats {
         self.closing.load(Relaxed)
     }
 
+    /// Whether the end of what the client sends may be our doing.
+    pub fn wants_back(&self, seat: &Seat) -> bool {
+        self.closing() || seat.waits_since.load(Relaxed) == BUSY
+    }
+
     /// From now on no connection is kept alive.
     pub fn close(&self) {
         self.closing.store(true, Relaxed);

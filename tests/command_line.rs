@@ -300,3 +300,14 @@ fn without_anybody_there_it_stops_at_once() {
     assert_eq!(status.code(), Some(0));
     assert!(time < Duration::from_millis(500), "{time:?}");
 }
+
+/// It is not the client's fault, so a 400 would be a lie that a payment platform takes for final.
+#[test]
+fn a_request_that_is_cut_off_by_a_stop_is_not_blamed_on_its_client() {
+    let mut server = Server::start(&[]);
+    let mut client = server.connect();
+    client.send("POST /sse/payback/7 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab");
+    assert_eq!(client.so_far(), b"");
+    server.stop();
+    assert_eq!(client.rest(), b"");
+}

@@ -100,3 +100,21 @@ fn no_client_can_forge_a_line() {
         "{line}"
     );
 }
+
+/// A terminal that is stopped with Ctrl-S, or a pipe that nobody reads.
+#[test]
+fn a_stalled_stderr_stops_no_payment_and_no_end() {
+    let folder = support::folder::Folder::new();
+    let pipe = folder.join("stalled").display().to_string();
+    let mut server = Server::start_after(&format!("mkfifo {pipe}; exec 2<>{pipe}"), &[]);
+    let mut client = server.connect();
+    for _ in 0..3000 {
+        client.send(request("GET", "/nowhere", &[], ""));
+        assert_eq!(client.answer().status, 404);
+    }
+    let mut waiter = server.orderpay("7");
+    assert_eq!(server.payback("7"), 1);
+    assert_eq!(waiter.rest(), PAID);
+    let (status, took) = server.stop();
+    assert!(status.success() && took.as_secs() < 2, "{status}, {took:?}");
+}

@@ -35,7 +35,8 @@ pub struct Server {
 struct Door {
     app: Arc<App>,
     listener: TcpListener,
-    accepting: AtomicUsize,
+    /// Threads that wait for a connection, or with one for its seat.
+    attending: AtomicUsize,
 }
 
 impl Server {
@@ -81,16 +82,16 @@ fn as_stream(listener: &TcpListener) -> io::Result<TcpStream> {
 
 impl Door {
     fn new(app: &Arc<App>, listener: TcpListener) -> Arc<Door> {
-        Arc::new(Door { app: app.clone(), listener, accepting: AtomicUsize::new(0) })
+        Arc::new(Door { app: app.clone(), listener, attending: AtomicUsize::new(0) })
     }
 
     /// Starts one more thread that accepts.
     fn open(self: Arc<Self>) -> io::Result<()> {
-        self.accepting.fetch_add(1, SeqCst);
+        self.attending.fetch_add(1, SeqCst);
         let door = self.clone();
         let spawned = spawn("connection", move || door.attend());
         if spawned.is_err() {
-            self.accepting.fetch_sub(1, SeqCst);
+            self.attending.fetch_sub(1, SeqCst);
         }
         spawned.map(drop)
     }
@@ -107,10 +108,9 @@ impl Door {
         while !self.app.seats.closing() {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    self.accepting.fetch_sub(1, SeqCst);
                     self.welcome(stream);
-                    if self.accepting.fetch_add(1, SeqCst) >= SPARE {
-                        self.accepting.fetch_sub(1, SeqCst);
+                    if self.attending.fetch_add(1, SeqCst) >= SPARE {
+                        self.attending.fetch_sub(1, SeqCst);
                         return;
                     }
                 }
@@ -125,6 +125,8 @@ impl Door {
     fn welcome(self: &Arc<Self>, stream: TcpStream) {
         self.app.events.counts().connections.fetch_add(1, Relaxed);
         let seat = self.app.seats.take(stream);
+        // Not before: or else all who wait for a seat would be replaced, and there is no end to them.
+        self.attending.fetch_sub(1, SeqCst);
         self.find_follower();
         let served = catch_unwind(AssertUnwindSafe(|| connection::serve(&self.app, &seat)));
         let stream = self.app.seats.leave(seat);
@@ -137,7 +139,7 @@ impl Door {
     /// Sees to it that somebody accepts the next one: where no more threads can be had, a slow
     /// connection has to give up its own.
     fn find_follower(self: &Arc<Self>) {
-        let alone = || self.accepting.load(SeqCst) == 0;
+        let alone = || self.attending.load(SeqCst) == 0;
         while alone() && self.clone().open().is_err() && self.app.seats.taken() > 1 {
             self.app.seats.squeeze();
         }

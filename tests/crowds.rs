@@ -1,0 +1,270 @@
+//! Can a crowd stop it, or slow others down? Each test needs the machine for itself, so they run one after the other.
+
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use orderpay::events::Events;
+use orderpay::order::{OrderId, Receipt};
+use orderpay::orders::Limits;
+use orderpay::os;
+use orderpay::waiters::{Payment, Waiters};
+use support::{Client, GREETING, NO_ROOM, PAID, PATIENCE, Server, Stream, eventually, request};
+
+/// Takes the machine, and as many descriptors as there are.
+fn alone() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    os::raise_descriptor_limit();
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks for a stream, and does not wait for its greeting.
+fn ask(address: SocketAddr, order: &str) -> Client {
+    let mut client = Client::connect(address);
+    client.send(request("GET", &format!("/sse/orderpay/{order}"), &[], ""));
+    client
+}
+
+#[test]
+fn with_256_descriptors_400_orders_leave_room_for_their_payments() {
+    let _machine = alone();
+    let server = Server::start_after("ulimit -n 256", &["--heartbeat", "0.2"]);
+    let mut crowd: Vec<Client> = (0..400).map(|n| ask(server.address, &n.to_string())).collect();
+    let frames: Vec<Vec<u8>> = crowd
+        .iter_mut()
+        .map(|client| {
+            client.head();
+            client.until("\n\n")
+        })
+        .collect();
+    let parked = frames.iter().filter(|frame| *frame == GREETING.as_bytes()).count();
+    let told_to_come_back = frames.iter().filter(|frame| *frame == NO_ROOM.as_bytes()).count();
+    println!("{parked} parked, {told_to_come_back} told to come back");
+    assert_eq!(parked + told_to_come_back, 400);
+    assert!(parked >= 128, "half of the descriptors are for waiters");
+
+    let last = frames.iter().rposition(|frame| frame == GREETING.as_bytes()).expect("a waiter");
+    let asked = Instant::now();
+    assert_eq!(server.payback(&last.to_string()), 1);
+    println!("paid in {:?} when all were there", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(1));
+    let paid = crowd[last].rest();
+    assert!(paid.ends_with(PAID.as_bytes()), "{}", paid.escape_ascii());
+
+    drop(crowd);
+    let again = |order: usize| server.orderpay(&format!("again-{order}"));
+    eventually("the crowd to be forgotten", || (server.descriptors() < 64).then_some(()));
+    let crowd: Vec<Stream> = (0..parked).map(again).collect();
+    assert_eq!(crowd.len(), parked);
+}
+
+/// Connections that send a byte a second, and come back when they are thrown out.
+struct Dribblers {
+    server: SocketAddr,
+    streams: Vec<Option<TcpStream>>,
+    came_back: usize,
+}
+
+impl Dribblers {
+    const REQUEST: &[u8] = b"GET /sse/payback/never HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    /// One second: each sends a byte in its turn.
+    fn second(&mut self, second: usize) {
+        let start = Instant::now();
+        let count = self.streams.len() as u32;
+        for (turn, stream) in (0..).zip(&mut self.streams) {
+            let due = start + Duration::from_secs(1) * turn / count;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let byte = &Self::REQUEST[second % Self::REQUEST.len()..][..1];
+            if stream.as_mut().is_none_or(|stream| stream.write_all(byte).is_err()) {
+                *stream = TcpStream::connect_timeout(&self.server, PATIENCE).ok();
+                self.came_back += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_payment_gets_past_1500_clients_that_send_a_byte_a_second() {
+    const SECONDS: usize = 8;
+    let _machine = alone();
+    let server = Server::start(&["--quiet"]);
+    let over = AtomicBool::new(false);
+    let streams = (0..1500).map(|_| None).collect();
+    let mut dribblers = Dribblers { server: server.address, streams, came_back: 0 };
+    let (mut slowest, mut most_threads, mut paid) = (Duration::ZERO, 0, 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..SECONDS).for_each(|second| dribblers.second(second));
+            over.store(true, Ordering::Relaxed);
+        });
+        while !over.load(Ordering::Relaxed) {
+            let asked = Instant::now();
+            server.payback(&paid.to_string());
+            slowest = slowest.max(asked.elapsed());
+            most_threads = most_threads.max(server.threads());
+            paid += 1;
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let came_back = dribblers.came_back - 1500;
+    println!(
+        "{paid} paid, the slowest in {slowest:?}; {most_threads} threads; {came_back} came back"
+    );
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(most_threads <= 1024 + 16, "{most_threads} threads");
+}
+
+#[test]
+fn of_500_waiters_200_never_read_and_300_have_their_frames_within_a_second() {
+    let _machine = alone();
+    let server = Server::start(&["--quiet"]);
+    let silent: Vec<Client> = (0..200).map(|_| ask(server.address, "7")).collect();
+    let mut reading: Vec<Stream> = (0..300).map(|_| server.orderpay("7")).collect();
+    eventually("all to be parked", || (figure(&server, "orderpay_waiters") == 500).then_some(()));
+    let text = "x".repeat(4096);
+    let asked = Instant::now();
+    assert_eq!(support::server::delivered(&server.post("/sse/payback/7", &text)), 500);
+    for stream in &mut reading {
+        assert_eq!(stream.frame(), format!("data:{text}\n\n"));
+        assert!(stream.rest().starts_with("event:finish\n"));
+    }
+    println!("300 of 500 have read it after {:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(1));
+    drop(silent);
+}
+
+/// A room of the server's own making, because no client can fill the buffer of a socket at will.
+#[test]
+fn a_waiter_whose_buffer_is_full_is_dropped_and_costs_the_others_nothing() {
+    let _machine = alone();
+    let limits = Limits {
+        timeout: PATIENCE,
+        heartbeat: PATIENCE,
+        keep: PATIENCE,
+        remember: 100,
+        waiters: 100,
+    };
+    let room = Waiters::new(limits, None, Arc::new(Events::new(true)));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (full, mixed) = (OrderId::parse(b"full").unwrap(), OrderId::parse(b"mixed").unwrap());
+    let park = |order: &OrderId| {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        room.wait(order, stream.try_clone().unwrap(), None);
+        (client, stream)
+    };
+    let (stuck, stuck_too, mut reading) = (park(&full), park(&mixed), park(&mixed));
+    fill(&stuck.1);
+    fill(&stuck_too.1);
+
+    let asked = Instant::now();
+    assert_eq!(room.pay(&mixed, &Receipt::default()), Payment::Settled { written: 1 });
+    assert_eq!(room.pay(&full, &Receipt::default()), Payment::Settled { written: 0 });
+    assert!(asked.elapsed() < Duration::from_secs(1), "nothing blocked");
+    drop(reading.1);
+    let mut read = String::new();
+    reading.0.read_to_string(&mut read).unwrap();
+    assert!(read.ends_with(&[GREETING, PAID].concat()), "{read}");
+
+    let (mut late, _) = park(&full);
+    let mut read = vec![0; 4096];
+    let length = late.read(&mut read).unwrap();
+    assert!(read[..length].ends_with(PAID.as_bytes()), "what reached nobody was kept");
+}
+
+/// Writes until nothing more fits: its other end reads nothing.
+fn fill(mut stream: &TcpStream) {
+    let error = loop {
+        if let Err(error) = stream.write(&[b'\n'; 1 << 16]) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn payments_that_nobody_waits_for_stay_within_the_memory_for_them() {
+    let _machine = alone();
+    let server = Server::start(&["--quiet", "--remember", "1000"]);
+    let mut client = server.connect();
+    let mut pay = |order: usize| {
+        let path = format!("/sse/payback/order-{order}");
+        client.send(request("POST", &path, &[], "x".repeat(4096))).answer().status
+    };
+    assert_eq!(pay(0), 200);
+    let before = server.resident_kib();
+    let statuses: Vec<u16> = (1..10_000).map(&mut pay).collect();
+    let grown = server.resident_kib() - before;
+    println!("10,000 payments of 4 KiB, 1000 of them remembered: {grown} KiB");
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 999);
+    assert_eq!(statuses.iter().filter(|status| **status == 503).count(), 9000);
+    assert!(grown <= 1000 * (4096 + 1024) / 1024 + 2048, "{grown} KiB");
+}
+
+/// What comes by in a day: one connection, of the `n`th kind.
+fn mixed_connection(server: &Server, n: usize) {
+    let get = |action: &str| request("GET", &format!("/sse/{action}/order-{n}"), &[], "");
+    let mut client = server.connect();
+    match n % 10 {
+        0 => drop(client.send(request("GET", "/healthz", &[], "")).answer()),
+        1 => drop(client.send("GET /sse/test HTTP/1.0\r\n\r\n").rest()),
+        2 => drop(client.send(get("payback")).answer()),
+        3 => _ = client.send(get("orderpay")),
+        4 => {
+            client.send(get("orderpay")).until(GREETING);
+            server.post(&format!("/sse/payback/order-{n}"), "paid\nat last");
+            client.rest();
+        }
+        5 => _ = client.send(&get("payback")[..n % 40]),
+        6 => drop(client.send("GET / HTTP/9.9\r\n\r\n").rest()),
+        7 => drop(client.send("x".repeat(10_000)).rest()),
+        8 => _ = client.send(request("GET", "/sse/test", &[], "").repeat(3)),
+        _ => {}
+    }
+}
+
+#[test]
+fn after_100_000_connections_it_is_as_large_as_before() {
+    const LANES: usize = 8;
+    let _machine = alone();
+    let options = "--quiet --timeout 1 --heartbeat 0.2 --keep 1 --remember 500";
+    let server = Server::start(&options.split(' ').collect::<Vec<_>>());
+    let server = &server;
+    let connect = |from: usize, to: usize| {
+        thread::scope(|scope| {
+            for lane in 0..LANES {
+                scope.spawn(move || {
+                    (from + lane..to).step_by(LANES).for_each(|n| mixed_connection(server, n));
+                });
+            }
+        });
+        eventually("all to be over", || {
+            let left =
+                figure(server, "orderpay_waiters") + figure(server, "orderpay_orders_remembered");
+            (left == 0 && figure(server, "orderpay_connections") == 1).then_some(())
+        });
+        (server.resident_kib(), server.threads())
+    };
+    let before = connect(0, 10_000);
+    let start = Instant::now();
+    let after = connect(10_000, 110_000);
+    println!(
+        "(KiB, threads) before {before:?} and after {after:?} 100,000 in {:?}",
+        start.elapsed()
+    );
+    assert!(after.0 <= before.0 + 2048, "{before:?} KiB before, {after:?} KiB after");
+    assert!(after.1 <= before.1 + 1, "{before:?} threads before, {after:?} threads after");
+}
+
+/// A figure of `/metrics`.
+fn figure(server: &Server, name: &str) -> usize {
+    let text = server.get("/metrics").text();
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name}"))
+}

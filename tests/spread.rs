@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::proxy::{FRONT, NGINX, Proxy};
-use support::readme::{Block, blocks};
+use support::readme::blocks;
 use support::server::{delivered, orderpay, path_to_orderpay};
 use support::{
     Client, Folder, GREETING, NO_ROOM, PATIENCE, Program, Server, eventually, own_network,
@@ -26,15 +26,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 #[test]
 fn one_of_three_is_killed_and_nothing_is_lost_and_nobody_else_disturbed() {
-    if !own_network() {
-        return;
-    }
-    let [start, nginx]: [Block; 2] =
-        blocks("## Beyond one machine").try_into().expect("two blocks");
-    let folder = Folder::new();
-    let instances = Instances::start(start.text, &folder);
-    let Some(_nginx) = Proxy::start(&NGINX, nginx.text, &[]) else { return };
-
+    let Some(three) = Three::start() else { return };
     let paid = &AtomicUsize::new(0);
     thread::scope(|scope| {
         let browser = |order| scope.spawn(move || wait_for(order));
@@ -43,38 +35,27 @@ fn one_of_three_is_killed_and_nothing_is_lost_and_nobody_else_disturbed() {
             let waiting = PORTS.map(waiters);
             (waiting.iter().sum::<usize>() == ORDERS).then_some(waiting)
         });
-        println!("waiting at the three: {waiting:?}");
         assert!(waiting.iter().all(|it| *it > ORDERS / 10), "{waiting:?}");
 
         let payers = [0, 1].map(|payer| scope.spawn(move || pay_every_other(payer, paid)));
         eventually("some payments", || (paid.load(Relaxed) > PAID_BEFORE).then_some(()));
-        instances.kill(1);
-        thread::sleep(AWAY);
-        let mut again = orderpay();
-        again.args(["--listen", "localhost:8882", "--journal", "journal-8882"]);
-        let _again = Server::spawn(again.current_dir(folder.path()));
+        let _again = three.kill_and_start_again(1);
 
         let tried_again: usize = payers.into_iter().map(|it| it.join().unwrap().len()).sum();
         let seen: Vec<_> = browsers.into_iter().map(|it| it.join().unwrap()).collect();
         let came_back = seen.iter().filter(|it| it.connections > 1).count();
         let sent_away = seen.iter().filter(|it| it.sent_away).count();
-        println!("{tried_again} paid again, {came_back} came back, {sent_away} were sent away");
-        assert!((1..=waiting[1]).contains(&came_back), "{came_back} of {}", waiting[1]);
-        assert!((1..=waiting[1]).contains(&tried_again), "{tried_again} of {}", waiting[1]);
+        println!("of {waiting:?} who waited {came_back} came back, {sent_away} were sent away;");
+        println!("{tried_again} payments were tried again");
+        let concerned = 1..=waiting[1];
+        assert!(concerned.contains(&came_back) && concerned.contains(&tried_again));
         assert!(sent_away > 0);
     });
 }
 
 #[test]
 fn without_a_number_it_is_order_1_wherever_that_is() {
-    if !own_network() {
-        return;
-    }
-    let [start, nginx]: [Block; 2] =
-        blocks("## Beyond one machine").try_into().expect("two blocks");
-    let folder = Folder::new();
-    let _instances = Instances::start(start.text, &folder);
-    let Some(_nginx) = Proxy::start(&NGINX, nginx.text, &[]) else { return };
+    let Some(_three) = Three::start() else { return };
     for (wait, pay) in [("/sse/orderpay", "/sse/payback/1"), ("/sse/orderpay/1", "/sse/payback")] {
         let mut waiter = ask(&format!("GET {wait}"), "", "");
         waiter.until(GREETING);
@@ -154,25 +135,42 @@ fn waiters(port: u16) -> usize {
     value.and_then(|it| it.parse().ok()).expect("a number of waiters")
 }
 
-/// The servers that a line in a shell has started in the background.
-struct Instances {
+/// Three servers that a line in a shell has started in the background, and nginx before them.
+struct Three {
+    _nginx: Proxy,
     shell: Program,
     pids: Vec<String>,
+    folder: Folder,
 }
 
-impl Instances {
-    fn start(line: &str, folder: &Folder) -> Instances {
-        let script = format!("{line}\njobs -p\nwait");
+impl Three {
+    fn start() -> Option<Three> {
+        if !own_network() {
+            return None;
+        }
+        let [line, nginx] = &blocks("## Beyond one machine")[..] else { panic!("two blocks") };
+        let folder = Folder::new();
         let mut shell = Command::new("sh");
-        shell.args(["-c", &script]).current_dir(folder.path()).env("PATH", path_to_orderpay());
-        let shell = Program::start(&mut shell);
-        let pids = eventually("three servers", || {
+        shell.args(["-c", &format!("{}\njobs -p\nwait", line.text)]);
+        let shell =
+            Program::start(shell.current_dir(folder.path()).env("PATH", path_to_orderpay()));
+        let pids = eventually("three servers, each at two addresses", || {
             let stdout = shell.stdout();
             let (addresses, pids): (Vec<_>, Vec<_>) =
                 stdout.lines().map(String::from).partition(|line| line.starts_with("orderpay"));
             (addresses.len() == 6 && pids.len() == 3).then_some(pids)
         });
-        Instances { shell, pids }
+        Some(Three { _nginx: Proxy::start(&NGINX, nginx.text, &[])?, shell, pids, folder })
+    }
+
+    /// Starts it as the line in the shell did.
+    fn kill_and_start_again(&self, instance: usize) -> Server {
+        self.kill(instance);
+        thread::sleep(AWAY);
+        let port = PORTS[instance];
+        let mut again = orderpay();
+        again.arg(format!("--listen=localhost:{port}")).arg(format!("--journal=journal-{port}"));
+        Server::spawn(again.current_dir(self.folder.path()))
     }
 
     fn kill(&self, instance: usize) {
@@ -180,12 +178,12 @@ impl Instances {
     }
 }
 
-impl Drop for Instances {
+impl Drop for Three {
     /// Those that are left: the shell would leave them behind.
     fn drop(&mut self) {
         for instance in 0..self.pids.len() {
-            let is_ours = fs::read_to_string(format!("/proc/{}/comm", self.pids[instance]));
-            if is_ours.is_ok_and(|name| name == "orderpay\n") {
+            let name = fs::read_to_string(format!("/proc/{}/comm", self.pids[instance]));
+            if name.is_ok_and(|name| name == "orderpay\n") {
                 self.kill(instance);
             }
         }

@@ -17,16 +17,16 @@ use std::time::{Duration, Instant};
 
 use support::event_source::EventSource;
 use support::sse::Event;
-use support::{Client, Folder, Server, SmallDisk, request};
-
-/// Orders that are on their way at the same time.
-const LANES: usize = 32;
+use support::{Answer, Client, Folder, Server, SmallDisk, request};
 
 /// Orders that somebody waits for and nobody pays.
 const UNPAID: usize = 4;
 
-/// The longest that a server lives, and that a disk is full or is not, in microseconds.
-const LIFE: u64 = 300_000;
+/// The longest that a server lives, in microseconds.
+const LIFE: u64 = 1_000_000;
+
+/// The longest that a disk is full, and that it is not, in microseconds.
+const SPELL: u64 = 300_000;
 
 /// Before something is tried again that has failed.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -37,42 +37,55 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[test]
 fn no_payment_is_lost_when_the_server_is_killed() {
     let folder = Folder::new();
-    torture(&folder.join("journal"), 15, 1, || {});
+    let plan = Plan { lanes: 32, kills: 10, payments: 1, remember: "1000000" };
+    torture(&plan, &folder.join("journal"), || {});
 }
 
 #[test]
 #[ignore = "takes minutes: make torture"]
 fn no_payment_is_lost_in_200_kills_and_100_000_payments() {
     let folder = Folder::new();
-    torture(&folder.join("journal"), 200, 100_000, || {});
+    let plan = Plan { lanes: 64, kills: 200, payments: 100_000, remember: "1000000" };
+    torture(&plan, &folder.join("journal"), || {});
 }
 
 #[test]
 fn no_payment_is_lost_when_the_disk_is_full_at_times_and_the_server_is_killed() {
-    let Some(disk) = SmallDisk::mount(256) else { return };
-    let refused = torture(&disk.join("journal"), 15, 1, || {
-        sleep_up_to(LIFE);
+    let Some(disk) = SmallDisk::mount(640) else { return };
+    // So few that the journal and what it is rewritten to fit on the disk together.
+    let plan = Plan { lanes: 8, kills: 10, payments: 1, remember: "2000" };
+    let refused = torture(&plan, &disk.join("journal"), || {
+        sleep_up_to(SPELL);
         disk.fill();
-        sleep_up_to(LIFE);
+        sleep_up_to(SPELL);
         disk.clear();
     });
     assert!(refused > 0, "the disk was never full");
 }
 
-/// Runs until so many kills and payments are done; `disturb` goes on and on meanwhile. Returns how
-/// many paybacks were refused.
-fn torture(journal: &Path, kills: usize, payments: usize, disturb: impl Fn() + Send) -> usize {
+struct Plan {
+    /// Orders that are on their way at the same time.
+    lanes: usize,
+    /// So many of these, and of those, at least.
+    kills: usize,
+    payments: usize,
+    /// Orders that the server remembers.
+    remember: &'static str,
+}
+
+/// Carries out the plan; `disturb` goes on and on meanwhile. Returns how many paybacks were refused.
+fn torture(plan: &Plan, journal: &Path, disturb: impl Fn() + Send) -> usize {
     let scene = Scene::new();
     let server = thread::scope(|scope| {
         let scene = &scene;
-        for number in 0..LANES {
+        for number in 0..plan.lanes {
             scope.spawn(move || scene.buy_again_and_again(number));
         }
         for number in 0..UNPAID {
             scope.spawn(move || scene.wait_in_vain(number));
         }
         scope.spawn(move || scene.until_over(disturb));
-        scene.kill_again_and_again(journal, kills, payments)
+        scene.kill_again_and_again(plan, journal)
     });
     // The last server lived until the last browser was served.
     drop(server);
@@ -103,15 +116,15 @@ impl Scene {
         Scene { address, over, kills, payments, refused, unanswered, reconnects, told_twice }
     }
 
-    fn kill_again_and_again(&self, journal: &Path, kills: usize, payments: usize) -> Server {
+    fn kill_again_and_again(&self, plan: &Plan, journal: &Path) -> Server {
         let _end = EndOnPanic(self);
         let journal = journal.to_str().expect("a path in UTF-8");
-        // So few are remembered that a journal, rewritten, fits on a small disk.
-        let options = ["--quiet", "--timeout", "600", "--remember", "300", "--journal", journal];
+        let options =
+            ["--quiet", "--timeout", "600", "--remember", plan.remember, "--journal", journal];
         loop {
             let server = Server::start_on(&self.address.to_string(), &options);
             let (killed, paid) = (self.kills.load(Relaxed), self.payments.load(Relaxed));
-            if self.is_over() || (killed >= kills && paid >= payments) {
+            if self.is_over() || (killed >= plan.kills && paid >= plan.payments) {
                 self.over.store(true, Relaxed);
                 return server;
             }
@@ -168,7 +181,7 @@ impl Scene {
                     self.payments.fetch_add(1, Relaxed);
                     return;
                 }
-                Ok(answer) if answer.status == 503 => self.refused.fetch_add(1, Relaxed),
+                Ok(answer) if is_refusal(&answer) => self.refused.fetch_add(1, Relaxed),
                 Ok(answer) => panic!("order {order}: {}", answer.masked()),
                 Err(_) => self.unanswered.fetch_add(1, Relaxed),
             };
@@ -229,6 +242,11 @@ impl Display for Scene {
              0 lost, 0 delivered that nobody paid"
         )
     }
+}
+
+/// Whether a payback was not acknowledged because the journal could not take it.
+fn is_refusal(answer: &Answer) -> bool {
+    answer.status == 503 && answer.text().contains("journal")
 }
 
 /// One thread's panic ends the others too.

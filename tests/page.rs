@@ -6,14 +6,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::json::Json;
 use support::webdriver::Browser;
-use support::{
-    Folder, GREETING, HEARTBEAT, PAID, Program, Server, eventually_within, skipped, stays_true,
-    tool,
-};
+use support::{Folder, GREETING, HEARTBEAT, PAID, Program, Server, skipped, stays_true, tool};
 
 /// A name that is no loopback address to the page, and leads to one nevertheless.
 const NETWORK_HOST: &str = "pay.example";
@@ -62,16 +59,20 @@ impl Lesson {
     }
 
     fn wait_for_state(&self, state: &str) {
-        self.browser.wait_until(&format!("return document.body.dataset.state === '{state}'"));
+        self.wait_until(&format!("document.body.dataset.state === '{state}'"));
     }
 
-    /// The same with its patience at an end sooner.
     fn shows_true_state(&self, state: &str) {
-        eventually_within(TRUE_STATE_WITHIN, state, || (self.state() == state).then_some(()));
+        let begin = Instant::now();
+        self.wait_for_state(state);
+        assert!(begin.elapsed() < TRUE_STATE_WITHIN, "{:?}", begin.elapsed());
     }
 
-    fn state(&self) -> String {
-        self.browser.run("return document.body.dataset.state").text().to_owned()
+    /// Waits in the page: to ask over and over from here would keep both sides busy with that.
+    fn wait_until(&self, condition: &str) {
+        let look = format!("const look = () => ({condition}) ? done(true) : setTimeout(look, 20)");
+        let wait = format!("return new Promise((done) => {{ {look}; look(); }})");
+        assert_eq!(self.browser.run(&wait), Json::Bool(true));
     }
 
     fn open_panel(&self, id: &str) {
@@ -89,7 +90,7 @@ impl Lesson {
     }
 
     fn wait_for_step(&self, name: &str) {
-        self.browser.wait_until(&format!("return document.querySelector('.step.{name}') !== null"));
+        self.wait_until(&format!("document.querySelector('.step.{name}') !== null"));
     }
 
     /// What the diagram says at the arrow of that name.
@@ -188,7 +189,7 @@ fn the_wire_shows_every_byte_and_its_waiter_is_gone_with_the_panel() {
     lesson.server.wait_for_log_lines(3, "event=waiting order=wire");
 
     assert_eq!(lesson.server.payback("wire"), 2);
-    lesson.browser.wait_until("return document.querySelector('#lines .end') !== null");
+    lesson.wait_until("document.querySelector('#lines .end') !== null");
     let lines = lesson
         .texts("[...document.querySelectorAll('#lines .line code')].map((c) => c.textContent)");
     let bytes = lines.join("\n") + "\n";

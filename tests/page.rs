@@ -154,6 +154,8 @@ fn the_diagram_draws_what_the_server_logs() {
     lesson.browser.click("#pay");
     let delivered = lesson.note("ok");
     lesson.wait_for_state("paid");
+    lesson.server.wait_for_log("event=paid order=drawn");
+    lesson.server.wait_for_log("event=vanished order=drawn");
 
     let arrows = count(lesson.steps());
     let drawn = |names: &[&str]| names.iter().filter_map(|name| arrows.get(*name)).sum::<usize>();

@@ -37,9 +37,9 @@ export function closeWire() {
   ticket = null;
 }
 
-/** The page's own waiter is gone; this one may still hear its last lines. */
+/** The page's own waiter is gone; this one, if it is there already, may still hear its last lines. */
 export function closeWireSoon() {
-  lingering = setTimeout(closeWire, LINGER_MS);
+  lingering = setTimeout(closeWire, source === null ? 0 : LINGER_MS);
 }
 
 function listen() {

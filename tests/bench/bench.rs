@@ -3,8 +3,7 @@
 //!
 //!     cargo bench --bench bench                       all of it, about two minutes
 //!     cargo bench --bench bench -- cycles parked      only these
-//!     BENCH_BESIDE='axum=/path/to/one {port}' …       one more server, with the paths and frames
-//! of orderpay
+//!     BENCH_BESIDE='axum=/path/to/one {port}' …       one more server, same paths, same frames
 //!
 //! A measurement is a function that fills in rows of the table: `throughput`, `parked` and
 //! `startup` have them. `harness` knows rounds and the table, `servers` who is measured, `client`
@@ -72,6 +71,9 @@ fn measure(arguments: &[&str]) -> ExitCode {
     let mut table = Table::default();
     println!("{}\n", process::machine());
     table.header();
+    if !servers::has_nchan() {
+        table.missing("nginx and nchan, in every row", "nchan");
+    }
     for (name, measurement) in MEASUREMENTS {
         if wanted.is_empty() || wanted.contains(&name) {
             measurement(&mut table);

@@ -33,9 +33,12 @@ pub enum Program {
 
 /// The server under test, and what there is on this machine to be compared with.
 pub fn all() -> Vec<Program> {
-    let installed = [NGINX, NCHAN_MODULE].iter().all(|file| Path::new(file).exists());
-    let nchan = installed.then_some(Program::Nchan);
+    let nchan = has_nchan().then_some(Program::Nchan);
     [Program::Orderpay(&[])].into_iter().chain(nchan).chain(beside()).collect()
+}
+
+pub fn has_nchan() -> bool {
+    [NGINX, NCHAN_MODULE].iter().all(|file| Path::new(file).exists())
 }
 
 fn beside() -> Vec<Program> {

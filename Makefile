@@ -1,4 +1,4 @@
-.PHONY: help run build static image test check torture bench screenshots
+.PHONY: help run build static image test check torture fuzz bench screenshots
 
 # The target of a static binary: musl where rustup has it, which gives a smaller file; else glibc.
 MUSL = $(shell uname --machine)-unknown-linux-musl
@@ -6,6 +6,8 @@ STATIC = $(if $(wildcard $(shell rustc --print target-libdir --target $(MUSL))),
 
 # Whatever reads a Dockerfile: docker, podman, buildah.
 DOCKER ?= docker
+
+FUZZ_SECONDS ?= 60
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand --tabs=16
@@ -32,9 +34,17 @@ check: ## what CI runs: format, lints and docs without a warning, every test
 	cargo clippy --all-targets --features httparse -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 	$(MAKE) test
+	cargo test --features httparse --lib --test differential --test hostile
 
 torture: ## kill a server with a journal 200 times under 100,000 payments: is one lost?
 	cargo test --release --test torture -- --ignored --nocapture
+
+fuzz: ## fuzz what reads bytes, with cargo-fuzz on nightly; FUZZ_SECONDS=600 for each target
+	@cargo +nightly fuzz --version || { echo 'first: cargo install cargo-fuzz'; exit 1; }
+	cargo +nightly fuzz run --fuzz-dir tests/fuzz request -- \
+		-dict=tests/fuzz/http.dict -max_len=13000 -max_total_time=$(FUZZ_SECONDS)
+	cargo +nightly fuzz run --fuzz-dir tests/fuzz framing -- \
+		-max_len=4096 -max_total_time=$(FUZZ_SECONDS)
 
 bench: ## measure it, beside rooflines and what people use instead
 	cargo bench --bench bench

@@ -214,26 +214,25 @@ impl Root {
 
 struct Container {
     server: Server,
+    /// Process 1, as the machine calls it.
+    pid: u32,
     /// No other process of the machine is this user's, so it has all 16 for itself.
     user: u32,
 }
 
 impl Container {
     fn start(root: &Root, cgroup: Option<&Path>, options: &[&str]) -> Container {
-        static USERS: AtomicU32 = AtomicU32::new(60_001);
-        let user = USERS.fetch_add(1, Relaxed);
-        Container { server: Server::spawn(&mut root.confined(user, cgroup, options)), user }
-    }
-
-    /// Process 1, as the machine calls it: the one child of `unshare`.
-    fn pid(&self) -> u32 {
-        let unshare = self.server.pid();
-        let path = format!("/proc/{unshare}/task/{unshare}/children");
-        fs::read_to_string(path).unwrap().trim().parse().expect("one child")
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let user = 1_000_000 + 10 * process::id() + COUNT.fetch_add(1, Relaxed);
+        let server = Server::spawn(&mut root.confined(user, cgroup, options));
+        let unshare = server.pid();
+        let children = format!("/proc/{unshare}/task/{unshare}/children");
+        let pid = fs::read_to_string(children).unwrap().trim().parse().expect("one child");
+        Container { server, pid, user }
     }
 
     fn path(&self, file: &str) -> PathBuf {
-        format!("/proc/{}/{file}", self.pid()).into()
+        format!("/proc/{}/{file}", self.pid).into()
     }
 
     /// A value in one of its files in /proc.
@@ -244,13 +243,22 @@ impl Container {
     }
 
     fn signal(&self, name: &str) {
-        shell(&format!("kill -s {name} {}", self.pid()));
+        shell(&format!("kill -s {name} {}", self.pid));
     }
 
     /// Waits for the orders 0, 1, 2 and so on.
     fn waiters(&self, count: usize) -> Vec<Stream> {
         let path = |order| format!("/sse/orderpay/{order}");
         (0..count).map(|order| Stream::open(self.server.address, &path(order), &[])).collect()
+    }
+}
+
+impl Drop for Container {
+    /// Killing `unshare` does not reach it, since it has changed its user.
+    fn drop(&mut self) {
+        if !self.server.program().has_ended() {
+            self.signal("KILL");
+        }
     }
 }
 

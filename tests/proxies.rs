@@ -105,6 +105,14 @@ fn who_half_closes_gets_the_whole_answer_through_haproxy() {
     assert_eq!(ask(FRONT, "/sse/payback/8").half_close().answer().text(), "ok");
 }
 
+/// As README.md warns.
+#[test]
+fn who_half_closes_is_gone_for_nginx() {
+    let Some(scene) = Scene::behind(&NGINX, &plain(&NGINX), &[], &[]) else { return };
+    assert_eq!(ask(FRONT, "/sse/orderpay/7").half_close().rest(), b"");
+    assert_eq!(scene.server.payback("7"), 0);
+}
+
 #[test]
 fn the_page_works_under_a_path_of_its_own() {
     for (kind, block) in [NGINX, HAPROXY].iter().zip(blocks(PATH_OF_ITS_OWN)) {

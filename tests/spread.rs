@@ -63,6 +63,31 @@ fn without_a_number_it_is_order_1_wherever_that_is() {
     }
 }
 
+#[test]
+fn a_fourth_takes_its_share_and_nothing_else_moves() {
+    if !own_network() {
+        return;
+    }
+    let three = &blocks("## Beyond one machine")[1].text;
+    let last = "    server 127.0.0.1:8883 max_fails=0;\n";
+    let four = three.replace(last, &format!("{last}{}", last.replace("8883", "8884")));
+    let Some(before) = where_orders_go(three) else { return };
+    let Some(after) = where_orders_go(&four) else { return };
+    let moved: Vec<_> = before.iter().zip(&after).filter(|(was, is)| was != is).collect();
+    println!("{} of {ORDERS} orders have moved", moved.len());
+    assert!(moved.iter().all(|(_, is)| *is == "8884"));
+    assert!((ORDERS / 8..ORDERS * 3 / 8).contains(&moved.len()));
+}
+
+/// The port of each order's instance. In their place nginx itself answers, with the port.
+fn where_orders_go(added: &str) -> Option<Vec<String>> {
+    const PORT: &str =
+        "server { listen 8881; listen 8882; listen 8883; listen 8884; return 200 $server_port; }";
+    let _nginx = Proxy::start(&NGINX, &format!("{added}\n{PORT}"), &[])?;
+    let port = |order| ask(&format!("GET /sse/payback/{order}"), "", "").answer().text();
+    Some((0..ORDERS).map(port).collect())
+}
+
 /// What a browser has seen when its order is paid.
 struct Seen {
     connections: usize,

@@ -5,7 +5,7 @@
 // the five oldest tickets hold a connection, and the sixth connection stays free.
 
 const STREAMS = 5;
-const ANSWERS_WITHIN_MS = 100;
+const ANSWERS_WITHIN_MS = 200;
 const ASK_AGAIN_MS = 2000;
 
 const channel = new BroadcastChannel('orderpay');

@@ -113,6 +113,14 @@ impl Lesson {
         assert_eq!(self.browser.console(), [""; 0]);
     }
 
+    /// A picture of what is to be seen once nothing moves any more.
+    fn picture(&self, name: &str) {
+        self.wait_until("document.getAnimations().length === 0");
+        let folder = Path::new("tests/screenshots");
+        fs::create_dir_all(folder).unwrap();
+        self.browser.screenshot(&folder.join(name).with_extension("png"));
+    }
+
     /// Nobody comes back for the order.
     fn assert_nobody_returns(&self, waiters: usize) {
         stays_true(NO_RETURN_WITHIN, "nobody comes back", || {
@@ -434,29 +442,22 @@ fn all_of_it_together_is_small() {
 #[test]
 #[ignore = "makes pictures, checks nothing"]
 fn screenshots() {
-    let Some(lesson) = Lesson::start(&["--timeout", "3", "--heartbeat", "1"]) else { return };
-    let folder = Path::new("tests/screenshots");
-    fs::create_dir_all(folder).unwrap();
-    let picture = |name: &str| lesson.browser.screenshot(&folder.join(name));
-    let settle = || std::thread::sleep(Duration::from_millis(500));
-
+    let Some(mut lesson) = Lesson::start(&[]) else { return };
     lesson.wait_for_payment_of("1");
-    settle();
-    picture("waiting.png");
+    lesson.picture("waiting");
     lesson.browser.click("#pay");
-    lesson.wait_for_state("paid");
-    settle();
-    picture("paid.png");
+    lesson.wait_for_step("ok");
+    lesson.picture("paid");
     lesson.browser.prefer("prefers-color-scheme", "dark");
-    picture("dark.png");
+    lesson.picture("dark");
     lesson.browser.prefer("prefers-color-scheme", "light");
+
     lesson.resize(PHONE);
     lesson.wait_for_payment_of("1");
-    settle();
-    picture("phone.png");
+    lesson.picture("phone");
     lesson.resize(PROJECTOR);
+    lesson.server = Server::start(&["--timeout", "2"]);
     lesson.wait_for_payment_of("1");
     lesson.wait_for_state("timed-out");
-    settle();
-    picture("timed-out.png");
+    lesson.picture("timed-out");
 }

@@ -10,15 +10,19 @@
 //! | `Writing`   | parks                 | gets the result     | repeated                      | somebody got it: delivered; nobody did: kept, or writing to who came meanwhile |
 //! | `Kept`      | gets the result: writing | gets the result: writing | repeated              | delivered, or too old: unknown |
 //! | `Delivered` | parks: reopened       | gets the result     | repeated                      | too old, or its room is needed: unknown; has not arrived after all: kept |
-//! | `Reopened`  | parks                 | gets the result     | recording, of a new result    | like delivered, but who waits, waits on, or gets what has not arrived |
+//! | `Reopened`  | parks                 | gets the result, for a moment; then it parks | recording, of a new result    | like delivered, but who waits, waits on, or gets what has not arrived |
 //!
 //! An opening's id is always `0`, so a browser that comes back to a reopened order can't tell which
-//! of its two rounds it belongs to. When in doubt a result is delivered: it gets the one there is.
+//! of its two rounds it belongs to. It is taken for one of the first as long as it may be on its way
+//! ([`COMES_BACK`] after the settlement), and for one of the second after that.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::order::{OrderId, Receipt};
+
+/// A browser comes back a second after it has lost its connection (`retry:1000`), or somewhat later.
+pub const COMES_BACK: Duration = Duration::from_secs(5);
 
 /// How long and how many.
 #[derive(Clone, Copy, Debug)]
@@ -169,13 +173,14 @@ impl<W: Clone> Orders<W> {
     }
 
     /// What is to be done with an `orderpay`; `again` if it has lost a connection before.
-    pub fn admit(&mut self, id: &OrderId, again: bool) -> Admission {
+    pub fn admit(&mut self, id: &OrderId, again: bool, now: Instant) -> Admission {
         let settlement = self.by_id.get_mut(id).and_then(|order| order.settlement.as_mut());
         if let Some(settlement) = settlement {
             let fetches = match settlement.state {
                 State::Recording => false,
                 State::Kept => true,
-                State::Writing | State::Delivered | State::Reopened => again,
+                State::Writing | State::Delivered => again,
+                State::Reopened => again && now < settlement.at + COMES_BACK,
             };
             if fetches {
                 if settlement.state == State::Kept {
@@ -416,11 +421,13 @@ mod tests {
     struct Scene {
         orders: Orders<&'static str>,
         start: Instant,
+        now: Instant,
     }
 
     impl Scene {
         fn new() -> Self {
-            Scene { orders: Orders::new(LIMITS), start: Instant::now() }
+            let start = Instant::now();
+            Scene { orders: Orders::new(LIMITS), start, now: start }
         }
 
         fn at(&self, seconds: u64) -> Instant {
@@ -436,7 +443,7 @@ mod tests {
         }
 
         fn arrive(&mut self, order: &str, name: &'static str, again: bool) -> Admission {
-            let admission = self.orders.admit(&id(order), again);
+            let admission = self.orders.admit(&id(order), again, self.now);
             if admission == Admission::Wait {
                 self.orders.park(&id(order), name, self.start);
             }
@@ -561,6 +568,8 @@ mod tests {
         fetches(scene.again("a", "back"));
         assert_eq!(scene.fresh("a", "fresh"), Admission::Wait);
         fetches(scene.again("a", "back"));
+        scene.now += COMES_BACK;
+        assert_eq!(scene.again("a", "lost"), Admission::Wait, "it was fresh before");
         assert_eq!(scene.again("b", "elsewhere"), Admission::Wait);
     }
 

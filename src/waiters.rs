@@ -127,7 +127,7 @@ impl Waiters {
             return;
         }
         let mut room = lock(&self.room);
-        match room.orders.admit(id, last_event_id.is_some()) {
+        match room.orders.admit(id, last_event_id.is_some(), Instant::now()) {
             Admission::Wait if room.closed => {}
             Admission::Wait => {
                 let greeting = [&head, sse::OPENING.as_bytes()].concat();

@@ -33,7 +33,8 @@ pub struct Limits {
     pub heartbeat: Duration,
     /// From an order's settling to its being forgotten.
     pub keep: Duration,
-    /// Settled orders that are remembered at most.
+    /// Settled orders that are remembered at most. One that somebody waits for is settled all the
+    /// same; so there may be more for a moment, or as many more as waiters if these are all gone.
     pub remember: usize,
     /// Waiters at most.
     pub waiters: usize,
@@ -114,7 +115,7 @@ pub enum Claim {
     Pending,
     /// The order was settled before.
     Repeated,
-    /// Nobody waits for it, and there is no room to remember it.
+    /// There is no room to remember it.
     Full,
 }
 
@@ -216,8 +217,9 @@ impl<W: Clone> Orders<W> {
             Some(State::Writing | State::Kept | State::Delivered) => return Claim::Repeated,
             Some(State::Reopened) => self.forget(id),
             None => {
-                let awaited = order.is_some();
-                if !self.make_room() && !awaited {
+                let more = if order.is_some() { self.limits.waiters } else { 0 };
+                self.make_room();
+                if self.settled >= self.limits.remember.saturating_add(more) {
                     return Claim::Full;
                 }
             }
@@ -344,13 +346,13 @@ impl<W: Clone> Orders<W> {
         self.drop_if_unknown(id);
     }
 
-    /// Forgets delivered orders, the oldest first, until one more can be remembered; false if it can't.
-    fn make_room(&mut self) -> bool {
-        while self.settled >= self.limits.remember {
-            let Some((_, oldest)) = self.delivered.first_key_value() else { return false };
+    /// Forgets delivered orders, the oldest first, until one more can be remembered, if that helps.
+    fn make_room(&mut self) {
+        while self.settled >= self.limits.remember
+            && let Some((_, oldest)) = self.delivered.first_key_value()
+        {
             self.forget(&oldest.clone());
         }
-        true
     }
 
     fn take_waiters(&mut self, id: &OrderId) -> Vec<W> {
@@ -645,6 +647,22 @@ mod tests {
         assert_eq!(scene.claim("f"), Claim::Full);
         scene.fresh("f", "waiting");
         assert_eq!(scene.pay("f").1, ["waiting"]);
+    }
+
+    #[test]
+    fn waiters_who_are_gone_take_no_more_room_than_there_are_waiters() {
+        let mut scene = Scene::new();
+        for order in ["a", "b", "c"] {
+            scene.keep(order);
+        }
+        for order in ["d", "e", "f", "g"] {
+            scene.fresh(order, "gone");
+            let (serial, _) = scene.pay(order);
+            scene.orders.written(&id(order), serial, Arrival::Failed);
+        }
+        scene.fresh("h", "gone, or not");
+        assert_eq!(scene.claim("h"), Claim::Full);
+        assert_eq!(scene.orders.settled(), 7);
     }
 
     #[test]

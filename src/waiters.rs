@@ -75,7 +75,7 @@ pub enum Payment {
     Settled { written: usize },
     /// The order was settled before.
     Repeated,
-    /// Nobody waits for it, and there is no room to remember it.
+    /// There is no room to remember it.
     Full,
     /// The journal could not take it.
     Unrecorded,

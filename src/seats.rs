@@ -5,7 +5,7 @@
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::lock;
@@ -27,6 +27,8 @@ struct Table {
     seats: Vec<Option<Arc<Seat>>>,
     /// Indexes of empty places in `seats`.
     free: Vec<usize>,
+    /// Threads that wait for a seat to be given up.
+    queue: usize,
 }
 
 /// One connection's place: its stream, until somebody takes it with [`Seats::leave`].
@@ -77,7 +79,7 @@ impl Seats {
         let mut table = lock(&self.table);
         table.seats[seat.index] = None;
         table.free.push(seat.index);
-        let awaited = self.closing() || table.taken() + 1 >= self.limit;
+        let awaited = table.queue > 0;
         drop(table);
         if awaited {
             self.freed.notify_all();
@@ -133,12 +135,14 @@ impl Seats {
         }
     }
 
-    fn wait<'t>(
-        &self,
-        table: std::sync::MutexGuard<'t, Table>,
-    ) -> std::sync::MutexGuard<'t, Table> {
+    /// Waits a moment at most: meanwhile another seat may be ready to be given up.
+    fn wait<'t>(&self, mut table: MutexGuard<'t, Table>) -> MutexGuard<'t, Table> {
         let moment = PATIENCE / 10;
-        self.freed.wait_timeout(table, moment).unwrap_or_else(|poison| poison.into_inner()).0
+        table.queue += 1;
+        let waited = self.freed.wait_timeout(table, moment);
+        let mut table = waited.unwrap_or_else(PoisonError::into_inner).0;
+        table.queue -= 1;
+        table
     }
 
     fn ms(&self, now: Instant) -> u64 {

@@ -63,6 +63,27 @@ fn with_256_descriptors_400_orders_leave_room_for_their_payments() {
     assert_eq!(crowd.len(), parked);
 }
 
+#[test]
+fn when_descriptors_run_out_it_neither_stops_nor_spins() {
+    let _machine = alone();
+    let server = Server::start_after("ulimit -n 64", &["--quiet"]);
+    let mut waiters: Vec<Stream> = (0..32).map(|n| server.orderpay(&n.to_string())).collect();
+    let silent: Vec<Client> = (0..100).map(|_| server.connect()).collect();
+    let (asked, before) = (Instant::now(), server.cpu_time());
+    for (order, waiter) in waiters.iter_mut().enumerate() {
+        assert_eq!(server.payback(&order.to_string()), 1);
+        assert_eq!(waiter.rest(), PAID);
+    }
+    let (took, busy) = (asked.elapsed(), server.cpu_time() - before);
+    println!("32 paid past {} silent connections in {took:?}, {busy:?} of them busy", silent.len());
+    let silent: Vec<Client> = (0..100).map(|_| server.connect()).collect();
+    let before = server.cpu_time();
+    thread::sleep(Duration::from_secs(1));
+    let busy = server.cpu_time() - before;
+    println!("a second with {} silent connections: {busy:?} busy", silent.len());
+    assert!(busy < Duration::from_millis(200), "{busy:?}");
+}
+
 /// Connections that send a byte a second, and come back when they are thrown out.
 struct Dribblers {
     server: SocketAddr,

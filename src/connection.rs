@@ -59,7 +59,7 @@ impl Connection<'_> {
         match request::parse(self.inbox.bytes()) {
             Ok(Progress::Whole(request, len)) => {
                 self.app.seats.works(self.seat);
-                let keep_alive = request.keep_alive && !self.app.seats.closing();
+                let keep_alive = request.keep_alive && self.app.seats.may_stay();
                 let head_only = request.method == b"HEAD";
                 match self.app.answer(&request, &self.seat.stream) {
                     Answer::Stream { order, last_event_id } => {

@@ -4,7 +4,7 @@
 //! so that slow clients can't keep a payback out.
 
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ pub struct Seats {
     start: Instant,
     table: Mutex<Table>,
     freed: Condvar,
+    /// Threads that wait for a seat to be given up.
+    queue: AtomicUsize,
     closing: AtomicBool,
 }
 
@@ -27,8 +29,6 @@ struct Table {
     seats: Vec<Option<Arc<Seat>>>,
     /// Indexes of empty places in `seats`.
     free: Vec<usize>,
-    /// Threads that wait for a seat to be given up.
-    queue: usize,
 }
 
 /// One connection's place: its stream, until somebody takes it with [`Seats::leave`].
@@ -48,6 +48,7 @@ impl Seats {
             start: Instant::now(),
             table: Mutex::default(),
             freed: Condvar::new(),
+            queue: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
         }
     }
@@ -79,9 +80,8 @@ impl Seats {
         let mut table = lock(&self.table);
         table.seats[seat.index] = None;
         table.free.push(seat.index);
-        let awaited = table.queue > 0;
         drop(table);
-        if awaited {
+        if self.queue.load(Relaxed) > 0 {
             self.freed.notify_all();
         }
         // The table's share is gone, so this one is the last.
@@ -106,7 +106,13 @@ impl Seats {
         drop(self.wait(table));
     }
 
-    /// No connection is to be kept alive any more.
+    /// Whether a connection may be kept alive for another request. Not while somebody waits for a
+    /// seat: of clients that never rest, none has waited long.
+    pub fn may_stay(&self) -> bool {
+        !self.closing() && self.queue.load(Relaxed) == 0
+    }
+
+    /// No connection is to be accepted or kept alive any more.
     pub fn closing(&self) -> bool {
         self.closing.load(Relaxed)
     }
@@ -136,13 +142,12 @@ impl Seats {
     }
 
     /// Waits a moment at most: meanwhile another seat may be ready to be given up.
-    fn wait<'t>(&self, mut table: MutexGuard<'t, Table>) -> MutexGuard<'t, Table> {
+    fn wait<'t>(&self, table: MutexGuard<'t, Table>) -> MutexGuard<'t, Table> {
         let moment = PATIENCE / 10;
-        table.queue += 1;
+        self.queue.fetch_add(1, Relaxed);
         let waited = self.freed.wait_timeout(table, moment);
-        let mut table = waited.unwrap_or_else(PoisonError::into_inner).0;
-        table.queue -= 1;
-        table
+        self.queue.fetch_sub(1, Relaxed);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn ms(&self, now: Instant) -> u64 {

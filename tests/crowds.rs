@@ -142,6 +142,39 @@ fn a_payment_gets_past_1500_clients_that_send_a_byte_a_second() {
 }
 
 #[test]
+fn a_payment_gets_past_clients_that_never_rest() {
+    const LIMIT: usize = 16;
+    let _machine = alone();
+    let server = Server::start(&["--quiet", "--max-connections", &LIMIT.to_string()]);
+    let over = AtomicBool::new(false);
+    let restless = || {
+        while !over.load(Ordering::Relaxed) {
+            let mut client = server.connect();
+            while client.try_send(request("GET", "/healthz", &[], "")).is_ok()
+                && client.try_answer().is_ok_and(|answer| answer.field("Connection").is_none())
+                && !over.load(Ordering::Relaxed)
+            {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    };
+    let mut slowest = Duration::ZERO;
+    thread::scope(|scope| {
+        (0..2 * LIMIT).for_each(|_| _ = scope.spawn(restless));
+        eventually("all seats to be taken", || (server.threads() > LIMIT).then_some(()));
+        for order in 0..50 {
+            let asked = Instant::now();
+            server.payback(&order.to_string());
+            slowest = slowest.max(asked.elapsed());
+            thread::sleep(Duration::from_millis(20));
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    println!("the slowest of 50 payments took {slowest:?}");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+}
+
+#[test]
 fn of_500_waiters_200_never_read_and_300_have_their_frames_within_a_second() {
     let _machine = alone();
     let server = Server::start(&["--quiet"]);

@@ -23,6 +23,9 @@ pub const MAX_FIELDS: usize = 64;
 /// RFC 9110, section 15.5.14: past this many bytes a body is 413.
 pub const MAX_BODY: usize = 4096;
 
+/// RFC 8446, section 5.1: the first byte of whoever speaks TLS.
+const TLS: u8 = 22;
+
 /// How far the bytes of a connection go.
 #[derive(Debug, PartialEq)]
 pub enum Progress<'b> {
@@ -126,9 +129,13 @@ pub fn parse(bytes: &[u8]) -> Result<Progress<'_>, Refusal> {
 }
 
 /// The whole lines at the start of `bytes`, as far as a head may go. A line is judged when it is
-/// whole and not before, except for the length of the first.
+/// whole and not before, except for the length of the first; and except for TLS, which many browsers
+/// try first: told at once that it is not spoken here, they come back without.
 pub fn whole_lines(bytes: &[u8]) -> Result<&[u8], Refusal> {
     let bytes = &bytes[..bytes.len().min(MAX_HEAD)];
+    if bytes.first() == Some(&TLS) {
+        return Err(Refusal::RequestLine);
+    }
     if bytes.len() > MAX_LINE && first_line(bytes).len() > MAX_LINE {
         return Err(Refusal::LineTooLong);
     }
@@ -398,6 +405,11 @@ mod tests {
             assert_eq!(verdicts.next(), Some(Err(refusal)), "{head:?}");
             assert!(verdicts.all(|verdict| verdict == Err(refusal)), "{head:?}");
         }
+    }
+
+    #[test]
+    fn who_speaks_tls_is_told_at_once() {
+        assert_eq!(parse(b"\x16\x03\x01"), Err(Refusal::RequestLine));
     }
 
     #[test]

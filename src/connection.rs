@@ -37,6 +37,7 @@ pub enum Leaving {
 
 /// Serves a connection until it is over, or parked.
 pub fn serve(app: &App, seat: &Seat) -> Leaving {
+    app.seats.waits(seat, Instant::now());
     let inbox = Inbox::new(&seat.stream);
     let mut connection = Connection { app, seat, inbox, outbox: Vec::with_capacity(1024) };
     loop {

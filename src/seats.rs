@@ -66,8 +66,7 @@ impl Seats {
             table = self.wait(table);
         }
         let index = table.free.pop().unwrap_or(table.seats.len());
-        let waits_since = AtomicU64::new(self.ms(Instant::now()));
-        let seat = Arc::new(Seat { stream, index, waits_since });
+        let seat = Arc::new(Seat { stream, index, waits_since: AtomicU64::new(BUSY) });
         match table.seats.get_mut(index) {
             Some(place) => *place = Some(seat.clone()),
             None => table.seats.push(Some(seat.clone())),

@@ -37,6 +37,8 @@ struct Door {
     listener: TcpListener,
     /// Threads that wait for a connection, or with one for its seat.
     attending: AtomicUsize,
+    /// How many connections it has let in.
+    turns: AtomicUsize,
 }
 
 impl Server {
@@ -82,7 +84,12 @@ fn as_stream(listener: &TcpListener) -> io::Result<TcpStream> {
 
 impl Door {
     fn new(app: &Arc<App>, listener: TcpListener) -> Arc<Door> {
-        Arc::new(Door { app: app.clone(), listener, attending: AtomicUsize::new(0) })
+        Arc::new(Door {
+            app: app.clone(),
+            listener,
+            attending: AtomicUsize::new(0),
+            turns: AtomicUsize::new(0),
+        })
     }
 
     /// Starts one more thread that accepts.
@@ -123,11 +130,12 @@ impl Door {
     }
 
     fn welcome(self: &Arc<Self>, stream: TcpStream) {
+        let turn = self.turns.fetch_add(1, SeqCst) + 1;
         self.app.events.counts().connections.fetch_add(1, Relaxed);
         let seat = self.app.seats.take(stream);
         // Not before: or else all who wait for a seat would be replaced, and there is no end to them.
         self.attending.fetch_sub(1, SeqCst);
-        self.find_follower();
+        self.find_follower(turn);
         let served = catch_unwind(AssertUnwindSafe(|| connection::serve(&self.app, &seat)));
         let stream = self.app.seats.leave(seat);
         // A panic has cost this connection, and told about itself.
@@ -137,9 +145,9 @@ impl Door {
     }
 
     /// Sees to it that somebody accepts the next one: where no more threads can be had, a slow
-    /// connection has to give up its own.
-    fn find_follower(self: &Arc<Self>) {
-        let alone = || self.attending.load(SeqCst) == 0;
+    /// connection has to give up its own. Whoever accepts after this one sees to the one after that.
+    fn find_follower(self: &Arc<Self>, turn: usize) {
+        let alone = || self.attending.load(SeqCst) == 0 && self.turns.load(SeqCst) == turn;
         while alone() && self.clone().open().is_err() && self.app.seats.taken() > 1 {
             self.app.seats.squeeze();
         }

@@ -3,6 +3,7 @@
 mod support;
 
 use std::sync::Barrier;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 use std::{hint, thread};
 
@@ -39,26 +40,26 @@ fn when_orderpay_and_payback_come_at_the_same_moment_there_is_one_message_and_on
 
 /// Races for every order of a lane; returns how many of them had a waiter when they were paid.
 fn race(server: &Server, lane: usize) -> usize {
-    let orders = || (lane..ORDERS).step_by(LANES);
-    let start = Barrier::new(2);
     thread::scope(|scope| {
-        let payer = scope.spawn(|| {
+        // It has no room: who sends, and who receives, go on at the same moment.
+        let (start, started) = sync_channel(0);
+        let payer = scope.spawn(move || {
             let mut payer = server.connect();
-            orders().map(|order| pay_in_race(&mut payer, order, &start)).sum()
+            started.iter().map(|order| pay_in_race(&mut payer, order)).sum()
         });
-        for order in orders() {
+        for order in (lane..ORDERS).step_by(LANES) {
             let mut browser = server.connect();
-            start.wait();
+            start.send(order).expect("a payer");
             browser.send(request("GET", &format!("/sse/orderpay/{order}"), &[], ""));
             assert_eq!(Stream::greeted(browser).rest(), PAID, "order {order}");
         }
+        drop(start);
         payer.join().expect("every payback is acknowledged")
     })
 }
 
-fn pay_in_race(payer: &mut Client, order: usize, start: &Barrier) -> usize {
+fn pay_in_race(payer: &mut Client, order: usize) -> usize {
     const STEPS: u32 = 100;
-    start.wait();
     let go = Instant::now() + HEAD_START / STEPS * (order as u32 % STEPS);
     while Instant::now() < go {
         hint::spin_loop();

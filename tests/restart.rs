@@ -4,16 +4,23 @@ mod support;
 
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use orderpay::journal::Journal;
 use orderpay::order::{OrderId, Receipt};
 use support::server::orderpay;
+use support::webdriver::Browser;
 use support::{Folder, PAID, Program, Server, Stream, eventually};
 
 fn start(journal: &Path) -> Server {
-    Server::start(&["--journal", journal.to_str().expect("a path in UTF-8")])
+    start_on(SocketAddr::from(([127, 0, 0, 1], 0)), journal)
+}
+
+fn start_on(address: SocketAddr, journal: &Path) -> Server {
+    let journal = journal.to_str().expect("a path in UTF-8");
+    Server::start_on(&address.to_string(), &["--journal", journal])
 }
 
 /// Runs a server that must not start, and returns what it says.
@@ -54,6 +61,24 @@ fn a_result_that_was_delivered_goes_only_to_who_comes_back() {
     assert_eq!(server.orderpay("done").so_far(), "", "a fresh order waits");
     let path = "/sse/orderpay/done";
     assert_eq!(Stream::open(server.address, path, &[("Last-Event-ID", "0")]).rest(), PAID);
+}
+
+#[test]
+fn a_page_that_was_cut_off_shows_what_was_paid_before_the_server_was_killed_once_more() {
+    let Some(browser) = Browser::start(&[]) else { return };
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let server = start(&journal);
+    let address = server.address;
+    browser.open(&server.url("/sse/test/7"));
+    server.wait_for_log("event=waiting order=7");
+    server.kill();
+    // The page comes back in a second at the earliest; until then another server is paid and killed.
+    let paid_and_killed = start_on(address, &journal);
+    paid_and_killed.payback("7");
+    paid_and_killed.kill();
+    let _server = start_on(address, &journal);
+    browser.wait_for_text("#message", "支付成功");
 }
 
 #[test]

@@ -192,6 +192,7 @@ pub mod tests {
     use super::*;
     use std::fs;
     use std::path::PathBuf;
+    use std::sync::Barrier;
     use std::thread;
 
     pub const HOUR: Duration = Duration::from_secs(3600);
@@ -261,22 +262,28 @@ pub mod tests {
     }
 
     #[test]
-    fn many_at_once_share_syncs() {
+    fn all_who_wait_at_the_same_time_share_one_sync() {
+        const THREADS: usize = 64;
+        const ROUNDS: u64 = 20;
         let folder = Folder::new("group");
         let (journal, _) = folder.open();
+        let all_have_noted = Barrier::new(THREADS);
+        let run = |thread: usize| {
+            for round in 0..ROUNDS {
+                let ticket =
+                    journal.settled(&id(&format!("{thread}-{round}")), &Receipt::default());
+                all_have_noted.wait();
+                journal.commit(&ticket).unwrap();
+            }
+        };
         thread::scope(|scope| {
-            for thread in 0..64 {
-                let journal = &journal;
-                scope.spawn(move || {
-                    (0..20).for_each(|n| settle(journal, &format!("{thread}-{n}")).unwrap());
-                });
+            for thread in 0..THREADS {
+                scope.spawn(move || run(thread));
             }
         });
-        let syncs = journal.syncs();
-        println!("{syncs} syncs for 1280 records");
-        assert!(syncs <= 1280 / 4, "{syncs} syncs");
+        assert_eq!(journal.syncs(), ROUNDS);
         drop(journal);
-        assert_eq!(folder.orders().len(), 1280);
+        assert_eq!(folder.orders().len() as u64, THREADS as u64 * ROUNDS);
     }
 
     #[test]

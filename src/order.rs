@@ -49,7 +49,7 @@ impl Receipt {
     /// `None` if it is not UTF-8, or has a NUL, which no event can carry safely.
     pub fn parse(body: &[u8]) -> Option<Receipt> {
         let text = str::from_utf8(body).ok().filter(|t| !t.contains('\0'))?;
-        Some(Receipt((!text.is_empty()).then(|| text.into())))
+        Some(Receipt((!matches!(text, "" | Self::PAID)).then(|| text.into())))
     }
 
     /// What it says, in one or more lines.
@@ -75,6 +75,7 @@ mod tests {
     #[test]
     fn a_receipt_is_any_text_without_nul_and_nothing_means_paid() {
         assert_eq!(Receipt::parse(b"").unwrap().text(), "支付成功");
+        assert_eq!(Receipt::parse("支付成功".as_bytes()).unwrap(), Receipt::default());
         assert_eq!(Receipt::parse(b"a\r\nb").unwrap().text(), "a\r\nb");
         assert_eq!(Receipt::parse(b"a\0b"), None);
         assert_eq!(Receipt::parse(b"\xff"), None);

@@ -1,7 +1,8 @@
 //! The connections that are being served: so many seats, and no more.
 //!
 //! When all are taken, the connection that has kept its thread waiting longest gives up its seat,
-//! so that slow clients can't keep a payback out.
+//! so that slow clients can't keep a payback out; and none is kept alive for another request, so
+//! that busy ones can't either.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};

@@ -114,7 +114,7 @@ impl Dribblers {
 fn a_payment_gets_past_1500_clients_that_send_a_byte_a_second() {
     const SECONDS: usize = 8;
     let _machine = alone();
-    let server = Server::start(&["--quiet"]);
+    let mut server = Server::start(&["--quiet"]);
     let over = AtomicBool::new(false);
     let streams = (0..1500).map(|_| None).collect();
     let mut dribblers = Dribblers { server: server.address, streams, came_back: 0 };
@@ -139,6 +139,8 @@ fn a_payment_gets_past_1500_clients_that_send_a_byte_a_second() {
     );
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
     assert!(most_threads <= 1024 + 16, "{most_threads} threads");
+    let (status, took) = server.stop();
+    assert!(status.success() && took < Duration::from_secs(2), "{status} in {took:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::thread;
 
-use support::{Answer, Client, Server};
+use support::{Answer, Client, GREETING, PAID, Server};
 
 /// A section of RFC 9112 (or another, where it says so) and its demand, some bytes, and the statuses of all answers:
 /// of one where the connection must end, and of one more where the request that follows must be answered.
@@ -376,6 +376,18 @@ fn every_case_gets_its_status_and_what_follows_a_refusal_is_not_read() {
 #[test]
 fn every_case_gets_its_status_byte_by_byte_too() {
     run(|client, bytes| bytes.chunks(1).for_each(|byte| _ = client.send(byte)));
+}
+
+#[test]
+fn what_follows_an_order_is_not_read() {
+    let server = Server::start(&[]);
+    let mut waiter = server.connect();
+    let requests = ["GET /sse/orderpay/7", "POST /sse/payback/7", "GET /sse/payback/smuggled"];
+    waiter.send(requests.map(|it| it.to_owned() + " HTTP/1.1\r\nHost: a\r\n\r\n").concat());
+    waiter.until(GREETING);
+    assert_eq!(server.payback("7"), 1);
+    assert_eq!(waiter.rest(), PAID.as_bytes());
+    assert_eq!(server.logged("order=smuggled"), [""; 0]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ struct Door {
     listener: TcpListener,
     /// Threads that wait for a connection, or with one for its seat.
     attending: AtomicUsize,
-    /// How many connections it has let in.
+    /// How often nobody was left who attends.
     turns: AtomicUsize,
 }
 
@@ -116,10 +116,10 @@ impl Door {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     self.welcome(stream);
-                    if self.attending.fetch_add(1, SeqCst) >= SPARE {
-                        self.attending.fetch_sub(1, SeqCst);
+                    if self.attending.load(SeqCst) >= SPARE {
                         return;
                     }
+                    self.attending.fetch_add(1, SeqCst);
                 }
                 // It ended before it was accepted.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
@@ -130,12 +130,13 @@ impl Door {
     }
 
     fn welcome(self: &Arc<Self>, stream: TcpStream) {
-        let turn = self.turns.fetch_add(1, SeqCst) + 1;
         self.app.events.counts().connections.fetch_add(1, Relaxed);
         let seat = self.app.seats.take(stream);
         // Not before: or else all who wait for a seat would be replaced, and there is no end to them.
-        self.attending.fetch_sub(1, SeqCst);
-        self.find_follower(turn);
+        let was_last = self.attending.fetch_sub(1, SeqCst) == 1;
+        if was_last {
+            self.find_follower();
+        }
         let served = catch_unwind(AssertUnwindSafe(|| connection::serve(&self.app, &seat)));
         let stream = self.app.seats.leave(seat);
         // A panic has cost this connection, and told about itself.
@@ -144,9 +145,10 @@ impl Door {
         }
     }
 
-    /// Sees to it that somebody accepts the next one: where no more threads can be had, a slow
-    /// connection has to give up its own. Whoever accepts after this one sees to the one after that.
-    fn find_follower(self: &Arc<Self>, turn: usize) {
+    /// The last who attended sees to it that somebody does: where no more threads can be had, a slow
+    /// connection has to give up its own. It is relieved when another comes, and was the last again.
+    fn find_follower(self: &Arc<Self>) {
+        let turn = self.turns.fetch_add(1, SeqCst) + 1;
         let alone = || self.attending.load(SeqCst) == 0 && self.turns.load(SeqCst) == turn;
         while alone() && self.clone().open().is_err() && self.app.seats.taken() > 1 {
             self.app.seats.squeeze();

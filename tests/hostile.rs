@@ -332,6 +332,7 @@ fn run(send: impl Fn(&mut Client, &[u8]) + Sync) {
     let server = Server::start(&[]);
     let cases = cases();
     assert!(cases.len() >= 150, "only {} cases", cases.len());
+    println!("{} cases", cases.len());
     let queue = Mutex::new(VecDeque::from(cases));
     let next = || queue.lock().unwrap().pop_front();
     thread::scope(|scope| {

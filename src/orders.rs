@@ -65,7 +65,8 @@ struct Order<W> {
 
 struct Waiter<W> {
     serial: Serial,
-    opened: Instant,
+    /// `None`: it is being greeted.
+    opened: Option<Instant>,
     heartbeats: u32,
     parked: W,
 }
@@ -193,11 +194,10 @@ impl<W: Clone> Orders<W> {
         if self.waiting >= self.limits.waiters { Admission::Full } else { Admission::Wait }
     }
 
-    /// Parks a waiter that was admitted and has been greeted before `now`.
-    pub fn park(&mut self, id: &OrderId, parked: W, now: Instant) {
+    /// Parks a waiter that was admitted. Its time begins when it has been greeted: [`Orders::open`].
+    pub fn park(&mut self, id: &OrderId, parked: W) -> Serial {
         let serial = self.next_serial();
-        let waiter = Waiter { serial, opened: now, heartbeats: 0, parked };
-        self.agenda.insert((waiter.due(&self.limits), serial), id.clone());
+        let waiter = Waiter { serial, opened: None, heartbeats: 0, parked };
         let order = self.by_id.entry(id.clone()).or_insert_with(Order::unknown);
         order.waiters.reserve_exact(usize::from(order.waiters.is_empty()));
         order.waiters.push_back(waiter);
@@ -207,6 +207,16 @@ impl<W: Clone> Orders<W> {
         {
             settlement.state = State::Reopened;
         }
+        serial
+    }
+
+    /// A waiter has been greeted before `now`. It may have been taken out since it was parked.
+    pub fn open(&mut self, id: &OrderId, serial: Serial, now: Instant) {
+        let Some(order) = self.by_id.get_mut(id) else { return };
+        let Some(at) = order.find(serial) else { return };
+        let waiter = &mut order.waiters[at];
+        waiter.opened = Some(now);
+        self.agenda.extend(waiter.due(&self.limits).map(|due| ((due, serial), id.clone())));
     }
 
     /// Claims an order for the payback that says `receipt`.
@@ -264,7 +274,7 @@ impl<W: Clone> Orders<W> {
     pub fn vanish(&mut self, id: &OrderId, serial: Serial) -> bool {
         let Some(order) = self.by_id.get_mut(id) else { return false };
         let Some(waiter) = order.take(serial) else { return false };
-        self.agenda.remove(&(waiter.due(&self.limits), serial));
+        self.unschedule(&waiter);
         self.waiting -= 1;
         self.drop_if_unknown(id);
         true
@@ -311,11 +321,12 @@ impl<W: Clone> Orders<W> {
             self.forget(&id);
             return None;
         };
-        if now < waiter.opened + self.limits.timeout {
-            let beats = (now - waiter.opened).as_nanos() / self.limits.heartbeat.as_nanos();
+        let opened = waiter.opened?;
+        if now < opened + self.limits.timeout {
+            let beats = (now - opened).as_nanos() / self.limits.heartbeat.as_nanos();
             waiter.heartbeats = beats as u32;
             let parked = waiter.parked.clone();
-            self.agenda.insert((waiter.due(&self.limits), serial), id.clone());
+            self.agenda.extend(waiter.due(&self.limits).map(|due| ((due, serial), id.clone())));
             return Some(Due::Heartbeat(id, serial, parked));
         }
         let waiter = order.take(serial)?;
@@ -359,11 +370,17 @@ impl<W: Clone> Orders<W> {
         let Some(order) = self.by_id.get_mut(id) else { return Vec::new() };
         let waiters = std::mem::take(&mut order.waiters);
         for waiter in &waiters {
-            self.agenda.remove(&(waiter.due(&self.limits), waiter.serial));
+            self.unschedule(waiter);
         }
         self.waiting -= waiters.len();
         self.drop_if_unknown(id);
         waiters.into_iter().map(|waiter| waiter.parked).collect()
+    }
+
+    fn unschedule(&mut self, waiter: &Waiter<W>) {
+        if let Some(due) = waiter.due(&self.limits) {
+            self.agenda.remove(&(due, waiter.serial));
+        }
     }
 
     fn drop_if_unknown(&mut self, id: &OrderId) {
@@ -393,11 +410,11 @@ impl<W> Order<W> {
 }
 
 impl<W> Waiter<W> {
-    /// When its next heartbeat is due, or its timeout.
-    fn due(&self, limits: &Limits) -> Instant {
+    /// When its next heartbeat is due, or its timeout; nothing is before it has been greeted.
+    fn due(&self, limits: &Limits) -> Option<Instant> {
         let heartbeat = limits.heartbeat * (self.heartbeats + 1);
         let next = if heartbeat.is_zero() { limits.timeout } else { heartbeat.min(limits.timeout) };
-        self.opened + next
+        Some(self.opened? + next)
     }
 }
 
@@ -447,7 +464,8 @@ mod tests {
         fn arrive(&mut self, order: &str, name: &'static str, again: bool) -> Admission {
             let admission = self.orders.admit(&id(order), again, self.now);
             if admission == Admission::Wait {
-                self.orders.park(&id(order), name, self.start);
+                let serial = self.orders.park(&id(order), name);
+                self.orders.open(&id(order), serial, self.start);
             }
             admission
         }
@@ -628,7 +646,8 @@ mod tests {
     fn a_settled_order_is_forgotten_in_time_and_its_new_waiters_are_not() {
         let mut scene = Scene::new();
         scene.deliver("a");
-        scene.orders.park(&id("a"), "anew", scene.at(3599));
+        let serial = scene.orders.park(&id("a"), "anew");
+        scene.orders.open(&id("a"), serial, scene.at(3599));
         assert_eq!(scene.orders.due(scene.at(3600), 9), []);
         assert_eq!((scene.orders.settled(), scene.orders.waiting()), (0, 1));
         assert_eq!(scene.pay("a").1, ["anew"]);

@@ -17,8 +17,8 @@ use crate::app::App;
 use crate::connection::{self, Leaving};
 use crate::{os, reaper};
 
-/// Threads that are kept waiting in `accept`, per listener.
-const SPARE: usize = 4;
+/// Threads that are kept waiting in `accept`, per listener: so many that a steady crowd starts none.
+const SPARE: usize = 16;
 /// In bytes. A connection's thread needs about a tenth of it.
 const STACK: usize = 128 * 1024;
 /// What is being answered at a stop has this long.

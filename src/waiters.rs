@@ -1,15 +1,17 @@
 //! The waiting room: the state machine behind its lock, with real streams.
 //!
 //! Two locks, and what each is for:
-//! - the room's says who waits for what. Under it one greeting is written at most, which can't
-//!   block: the stream does not, and nothing has been sent on it that is still in the way.
-//! - a parked stream's own says who writes to it now. Who takes the stream out of it ends it; so
-//!   nothing follows the last frames.
+//! - the room's says who waits for what. Nothing is written under it.
+//! - a parked stream's own says who writes to it now. A stream is parked with it held, and greeted
+//!   before it is let go: whoever finds it in the room can't overtake its greeting. And who takes the
+//!   stream out of it ends it, so nothing follows the last frames.
+//!
+//! Whoever needs both takes the stream's first.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::events::{Event, Events};
@@ -129,21 +131,7 @@ impl Waiters {
         let mut room = lock(&self.room);
         match room.orders.admit(id, last_event_id.is_some(), Instant::now()) {
             Admission::Wait if room.closed => {}
-            Admission::Wait => {
-                let greeting = [&head, sse::OPENING.as_bytes()].concat();
-                if (&stream).write_all(&greeting).is_err() {
-                    return;
-                }
-                let parked = Arc::new(Mutex::new(Some(stream)));
-                // Holds its last frames back until the log has told of its first.
-                let own = lock(&parked);
-                room.orders.park(id, parked.clone(), Instant::now());
-                self.wake_reaper(&room);
-                drop(room);
-                if let Some(stream) = own.as_ref() {
-                    self.events.happen(Event::Waiting { order: id, stream, last_event_id });
-                }
-            }
+            Admission::Wait => self.park(room, id, stream, head, last_event_id),
             Admission::Fetch(settled) => {
                 drop(room);
                 self.fetch(id, stream, head, settled);
@@ -152,6 +140,35 @@ impl Waiters {
                 drop(room);
                 self.events.happen(Event::Full { order: id, stream: &stream });
                 self.end(stream, &[&head, sse::FULL.as_bytes()].concat(), None);
+            }
+        }
+    }
+
+    fn park(
+        &self,
+        mut room: MutexGuard<'_, Room>,
+        id: &OrderId,
+        stream: TcpStream,
+        head: Vec<u8>,
+        last_event_id: Option<&[u8]>,
+    ) {
+        let parked = Arc::new(Mutex::new(Some(stream)));
+        // Holds its last frames back until its first are written, and the log has told of them.
+        let own = lock(&parked);
+        let serial = room.orders.park(id, parked.clone());
+        drop(room);
+        let greeting = [&head, sse::OPENING.as_bytes()].concat();
+        match own.as_ref() {
+            Some(stream) if (&*stream).write_all(&greeting).is_ok() => {
+                let mut room = lock(&self.room);
+                room.orders.open(id, serial, Instant::now());
+                self.wake_reaper(&room);
+                drop(room);
+                self.events.happen(Event::Waiting { order: id, stream, last_event_id });
+            }
+            _ => {
+                drop(own);
+                self.vanish(id, serial, &parked);
             }
         }
     }

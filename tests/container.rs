@@ -4,6 +4,8 @@
 mod support;
 
 use std::fs;
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -13,7 +15,9 @@ use std::time::{Duration, Instant};
 use orderpay::os;
 use support::json::Json;
 use support::server::{delivered, listening_on};
-use support::{Client, Folder, PAID, Program, Server, Stream, eventually, request, skipped, tool};
+use support::{
+    Client, Folder, PAID, Program, Server, Stream, eventually, own_network, request, skipped, tool,
+};
 
 /// In bytes: 1.6 MiB.
 const LARGEST: u64 = 1_677_721;
@@ -112,7 +116,6 @@ fn sixteen_processes_are_enough_for_a_crowd_of_slow_clients() {
 
 #[test]
 fn eight_mebibytes_are_enough_for_2000_waiters_and_5000_payments() {
-    const PAYMENTS: usize = 5000;
     let Some(root) = Root::of_the_static_binary() else { return };
     let Some(cgroup) = MemoryCgroup::of(8 * 1024 * 1024) else { return };
     os::raise_descriptor_limit();
@@ -121,15 +124,8 @@ fn eight_mebibytes_are_enough_for_2000_waiters_and_5000_payments() {
     let waiting = cgroup.kib(cgroup.names.now);
     let address = container.server.address;
     thread::scope(|scope| {
-        for payer in 0..4 {
-            scope.spawn(move || {
-                let mut client = Client::connect(address);
-                for order in (payer..PAYMENTS).step_by(4) {
-                    let path = format!("/sse/payback/{order}");
-                    let answer = client.send(request("POST", &path, &[], "")).answer();
-                    assert_eq!(delivered(&answer), usize::from(order < 2000), "order {order}");
-                }
-            });
+        for first in 0..4 {
+            scope.spawn(move || pay_every_fourth(address, first..5000));
         }
     });
     for waiter in &mut waiters {
@@ -139,33 +135,34 @@ fn eight_mebibytes_are_enough_for_2000_waiters_and_5000_payments() {
     println!("2000 waiters: {waiting} KiB, the most: {most} KiB of 8192");
 }
 
+fn pay_every_fourth(address: SocketAddr, orders: Range<usize>) {
+    let mut client = Client::connect(address);
+    for order in orders.step_by(4) {
+        let path = format!("/sse/payback/{order}");
+        let answer = client.send(request("POST", &path, &[], "")).answer();
+        assert_eq!(delivered(&answer), usize::from(order < 2000), "order {order}");
+    }
+}
+
 #[test]
 fn the_image_holds_one_file_and_its_settings() {
-    let Some(buildah) = tool("buildah") else { return };
-    let storage = Folder::new();
-    let buildah = format!(
-        "{} --storage-driver vfs --root {1}/root --runroot {1}/run",
-        buildah.display(),
-        storage.path().display()
-    );
-    shell(&format!("env -u MAKEFLAGS BUILDAH_FORMAT=docker make image DOCKER='{buildah}'"));
-    let image = Json::parse(&shell(&format!("{buildah} inspect --type image orderpay")));
-    let settings = &image["Docker"]["config"];
-    assert_eq!(settings["User"].text(), "65534:65534");
-    assert_eq!(settings["Entrypoint"].list(), ["/orderpay".into()]);
-    assert_eq!(
-        settings["Healthcheck"]["Test"].list(),
-        ["CMD", "/orderpay", "healthcheck"].map(Json::from)
-    );
-    assert!(settings["Env"].list().contains(&"ORDERPAY_LISTEN=0.0.0.0:8888".into()));
-
-    let path = shell(&format!("{buildah} mount $({buildah} from orderpay)"));
-    let root = Root { path: path.trim().into(), _folder: storage };
+    const LISTEN: (&str, &str) = ("ORDERPAY_LISTEN", "0.0.0.0:8888");
+    let Some((root, settings)) = Root::of_the_image() else { return };
     let files: Vec<_> =
         fs::read_dir(&root.path).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(files, ["orderpay"]);
-    let container = Container::start(&root, None, &[LISTEN]);
-    assert_eq!(container.server.get("/healthz").text(), "ok");
+    assert_eq!(settings["User"].text(), "65534:65534");
+    assert_eq!(settings["Entrypoint"].list(), ["/orderpay".into()]);
+    let check = settings["Healthcheck"]["Test"].list();
+    assert_eq!(check, ["CMD", "/orderpay", "healthcheck"].map(Json::from));
+    let listen = format!("{}={}", LISTEN.0, LISTEN.1);
+    assert!(settings["Env"].list().contains(&listen.as_str().into()));
+
+    let user = a_user();
+    let _container = Container::run(root.confined(user, None, &[]).env(LISTEN.0, LISTEN.1), user);
+    let mut check = root.confined(user, None, &["healthcheck"]);
+    let (status, program) = Program::run(check.env(LISTEN.0, LISTEN.1));
+    assert!(status.success(), "{}", program.stderr());
 }
 
 /// Runs a line in the package's folder; what it prints.
@@ -202,6 +199,24 @@ impl Root {
         Some(Root { path, _folder: folder })
     }
 
+    /// What `make image` makes, by a program that needs no engine; with its settings, and port 8888 free.
+    fn of_the_image() -> Option<(Root, Json)> {
+        let _static_binary = Root::of_the_static_binary()?;
+        let buildah = tool("buildah").filter(|_| own_network())?;
+        let folder = Folder::new();
+        let buildah = format!(
+            "{} --storage-driver vfs --root {1}/root --runroot {1}/run",
+            buildah.display(),
+            folder.path().display()
+        );
+        let make = "env -u MAKEFLAGS BUILDAH_FORMAT=docker make --old-file=static image";
+        shell(&format!("{make} DOCKER='{buildah}'"));
+        let image = Json::parse(&shell(&format!("{buildah} inspect --type image orderpay")));
+        let path = shell(&format!("{buildah} mount $({buildah} from orderpay)"));
+        let root = Root { path: path.trim().into(), _folder: folder };
+        Some((root, image["Docker"]["config"].clone()))
+    }
+
     /// The program in it, as process 1, as this user.
     fn confined(&self, user: u32, cgroup: Option<&Path>, arguments: &[&str]) -> Command {
         let mut command = Command::new("unshare");
@@ -216,15 +231,23 @@ struct Container {
     server: Server,
     /// Process 1, as the machine calls it.
     pid: u32,
-    /// No other process of the machine is this user's, so it has all 16 for itself.
     user: u32,
+}
+
+/// No other process of the machine is this user's, so it has all 16 for itself.
+fn a_user() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    1_000_000 + 10 * process::id() + COUNT.fetch_add(1, Relaxed)
 }
 
 impl Container {
     fn start(root: &Root, cgroup: Option<&Path>, options: &[&str]) -> Container {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let user = 1_000_000 + 10 * process::id() + COUNT.fetch_add(1, Relaxed);
-        let server = Server::spawn(&mut root.confined(user, cgroup, options));
+        let user = a_user();
+        Container::run(&mut root.confined(user, cgroup, options), user)
+    }
+
+    fn run(command: &mut Command, user: u32) -> Container {
+        let server = Server::spawn(command);
         let unshare = server.pid();
         let children = format!("/proc/{unshare}/task/{unshare}/children");
         let pid = fs::read_to_string(children).unwrap().trim().parse().expect("one child");

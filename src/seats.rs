@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::lock;
 
 /// A connection keeps its seat at least this long: its request may be on its way.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// All seats.
 pub struct Seats {

@@ -26,7 +26,7 @@ use crate::{os, response, sse};
 const SECOND_LOOK: Duration = Duration::from_millis(500);
 
 /// The reaper does so many things at most before others get the lock again.
-const SLICE: usize = 64;
+const SLICE: usize = 8;
 
 /// What a waiter has sent is read up to this many times; it has nothing to say.
 const DRAIN_READS: usize = 16;

@@ -114,6 +114,9 @@ fn healthcheck(
     match (arguments.next(), arguments.next()) {
         (_, Some(surplus)) => Err(unknown(&surplus)),
         (Some(option), _) if option.starts_with('-') => Err(unknown(&option)),
+        (Some(url), None) if url.contains("://") && !url.starts_with("http://") => {
+            Err(refusal("healthcheck", &url, "http://HOST:PORT"))
+        }
         (Some(url), None) => Ok(Command::Healthcheck(url)),
         (None, None) => Ok(Command::Healthcheck(Config::read(&[], environment)?.url())),
     }
@@ -140,7 +143,7 @@ impl Config {
                 values.retain(|(_, value)| !value.is_empty());
             }
             for (name, value) in values {
-                set(&mut config, &value).map_err(|takes| refusal(option, &name, &value, takes))?;
+                set(&mut config, &value).map_err(|takes| refusal(&name, &value, takes))?;
             }
         }
         Ok(config)
@@ -157,10 +160,12 @@ fn variable(option: &str) -> String {
     format!("ORDERPAY{}", option[1..].replace('-', "_").to_uppercase())
 }
 
-/// `name` is what the user called the option. A token is a secret, so it is not repeated.
-fn refusal(option: &str, name: &str, value: &str, takes: &str) -> String {
-    match option {
-        "--token" => format!("{name} (not shown) is not accepted: it takes {takes}"),
+/// `name` is what the user called it. A token is a secret, so it is not repeated.
+fn refusal(name: &str, value: &str, takes: &str) -> String {
+    match name {
+        "--token" | "ORDERPAY_TOKEN" => {
+            format!("{name} (not shown) is not accepted: it takes {takes}")
+        }
         _ => format!("{name} {value:?} is not accepted: it takes {takes}"),
     }
 }
@@ -327,6 +332,7 @@ mod tests {
             ("ORDERPAY_TOKEN=支付", "ORDERPAY_TOKEN (not shown)", TOKEN),
             ("--journal", r#"--journal """#, "the name of a file"),
             ("ORDERPAY_QUIET=yes", r#"ORDERPAY_QUIET "yes""#, "0 or 1"),
+            ("healthcheck https://h", r#"healthcheck "https://h""#, "http://HOST:PORT"),
         ] {
             let expected = format!("{mistake} is not accepted: it takes {accepted}");
             assert_eq!(parsed(line), Err(expected), "{line:?}");

@@ -143,6 +143,8 @@ enum Phase {
 }
 
 enum Received {
+    /// Or nothing yet, if the process was stopped meanwhile (Ctrl-Z) and goes on: that interrupts
+    /// every read that has a timeout (signal(7)).
     Some,
     End,
 }
@@ -190,6 +192,7 @@ impl<'c> Inbox<'c> {
                 Ok(Received::Some)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Err(Unheard::TooSlow),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Received::Some),
             Err(_) => Err(Unheard::Broken),
         }
     }
@@ -238,8 +241,10 @@ fn linger(mut stream: &TcpStream) {
             return;
         }
         match stream.read(&mut sink) {
-            Ok(0) | Err(_) => return,
+            Ok(0) => return,
             Ok(len) => left = left.saturating_sub(len),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
         }
     }
 }

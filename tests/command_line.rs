@@ -263,6 +263,29 @@ fn assert_serves(address: &str) {
     assert_eq!(waiter.rest(), PAID);
 }
 
+// Its signals.
+
+/// Linux interrupts a read that has a timeout when its process goes on after a stop.
+#[test]
+fn what_has_begun_outlives_ctrl_z() {
+    let mut server = Server::start(&[]);
+    let mut half_a_body = server.connect();
+    half_a_body.send("POST /sse/payback/7 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nhe");
+    let mut idle = server.connect();
+    idle.send(request("GET", "/healthz", &[], "")).answer();
+    assert_eq!(half_a_body.so_far(), b"");
+    let has = |server: &mut Server, state: &str| {
+        let status = server.program().proc("status");
+        status.contains(&format!("State:\t{state}")).then_some(())
+    };
+    server.program().signal("STOP");
+    eventually("its stop", || has(&mut server, "T"));
+    server.program().signal("CONT");
+    eventually("its sleep", || has(&mut server, "S"));
+    assert_eq!(half_a_body.send("lp").answer().text(), "ok");
+    assert_eq!(idle.send(request("GET", "/healthz", &[], "")).answer().text(), "ok");
+}
+
 // The end.
 
 #[test]

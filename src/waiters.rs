@@ -331,6 +331,10 @@ impl Waiters {
                 let has_it = |stream| !is_reset(stream) && is_acknowledged(stream);
                 let arrived = streams.iter().any(has_it);
                 let arrival = if arrived { Arrival::Certain } else { Arrival::Failed };
+                // What is still on its way to them would be lost to a reset.
+                for stream in &streams {
+                    drain(stream);
+                }
                 if let Some(next) = self.arrive(&id, &settled, arrival) {
                     self.deliver(&id, &settled, next);
                 }

@@ -4,6 +4,7 @@ mod support;
 
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
+use std::ptr;
 use std::time::{Duration, Instant};
 
 use support::{HEARTBEAT, PAID, Server, Stream, eventually, request};
@@ -48,6 +49,19 @@ fn a_result_for_somebody_whose_machine_is_gone_is_kept() {
     assert_eq!(server.orderpay("lost").rest(), PAID);
 }
 
+/// The kernel resets a connection that is closed with unread bytes, and drops what is on its way.
+#[test]
+fn a_result_for_somebody_who_talks_on_a_bad_line_arrives_late_but_whole() {
+    let server = Server::start(&[]);
+    let mut late = server.orderpay("late");
+    pull_the_plug(&late.client.stream);
+    server.payback("late");
+    late.client.send("hello?");
+    assert_eq!(server.orderpay("late").rest(), PAID, "the first one was given up");
+    put_the_plug_back(&late.client.stream);
+    assert_eq!(late.rest(), PAID);
+}
+
 #[test]
 fn of_two_tabs_the_one_that_is_open_gets_the_result() {
     let server = Server::start(&[]);
@@ -75,36 +89,42 @@ fn who_is_gone_is_cleared_within_a_heartbeat_and_a_second_and_who_is_silent_is_n
 
 /// From now on this socket takes nothing and acknowledges nothing, as if its machine had lost power.
 fn pull_the_plug(stream: &TcpStream) {
-    // From asm-generic/socket.h and linux/filter.h: a filter of one instruction, "return 0 bytes".
-    const SOL_SOCKET: i32 = 1;
-    const SO_ATTACH_FILTER: i32 = 26;
-    #[repr(C)]
-    struct Instruction {
-        code: u16,
-        jump_if_true: u8,
-        jump_if_false: u8,
-        k: u32,
-    }
-    #[repr(C)]
-    struct Filter {
-        length: u16,
-        instructions: *const Instruction,
-    }
+    // From linux/filter.h: "return 0 bytes".
+    const RETURN: u16 = 6;
+    let drop_all = Instruction { code: RETURN, jump_if_true: 0, jump_if_false: 0, k: 0 };
+    set_filter(stream, SO_ATTACH_FILTER, &Filter { length: 1, instructions: &drop_all });
+}
+
+/// What is sent to it once more, it takes.
+fn put_the_plug_back(stream: &TcpStream) {
+    set_filter(stream, SO_DETACH_FILTER, &Filter { length: 0, instructions: ptr::null() });
+}
+
+// From asm-generic/socket.h and linux/filter.h.
+const SOL_SOCKET: i32 = 1;
+const SO_ATTACH_FILTER: i32 = 26;
+const SO_DETACH_FILTER: i32 = 27;
+
+#[repr(C)]
+struct Instruction {
+    code: u16,
+    jump_if_true: u8,
+    jump_if_false: u8,
+    k: u32,
+}
+
+#[repr(C)]
+struct Filter {
+    length: u16,
+    instructions: *const Instruction,
+}
+
+fn set_filter(stream: &TcpStream, option: i32, filter: &Filter) {
     unsafe extern "C" {
         fn setsockopt(fd: i32, level: i32, name: i32, value: *const Filter, length: u32) -> i32;
     }
-    const RETURN: u16 = 6;
-    let drop_all = Instruction { code: RETURN, jump_if_true: 0, jump_if_false: 0, k: 0 };
-    let filter = Filter { length: 1, instructions: &drop_all };
-    // SAFETY: the kernel copies the filter, which lives until the call returns.
-    let failed = unsafe {
-        setsockopt(
-            stream.as_raw_fd(),
-            SOL_SOCKET,
-            SO_ATTACH_FILTER,
-            &filter,
-            size_of::<Filter>() as u32,
-        )
-    };
+    let length = size_of::<Filter>() as u32;
+    // SAFETY: the kernel copies the filter and its instructions, which live until the call returns.
+    let failed = unsafe { setsockopt(stream.as_raw_fd(), SOL_SOCKET, option, filter, length) };
     assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
 }

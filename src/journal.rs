@@ -304,4 +304,20 @@ pub mod tests {
         assert!((30_000..80_000).contains(&longest), "{longest}");
         assert_eq!(folder.orders().len(), 101);
     }
+
+    #[test]
+    fn a_delivery_that_nobody_waits_for_is_not_kept_by_a_rewriting() {
+        let folder = Folder::new("delivered");
+        let (journal, _) = folder.open();
+        let size = || fs::metadata(folder.journal()).unwrap().len();
+        for _ in 0..2000 {
+            journal.delivered(&id("a"), &Receipt::default());
+            journal.flush();
+        }
+        assert!(size() > 100_000, "{}", size());
+        settle(&journal, "b").unwrap();
+        assert!(size() < 1000, "{}", size());
+        drop(journal);
+        assert_eq!(folder.orders(), ["a", "b"]);
+    }
 }

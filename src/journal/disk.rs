@@ -107,7 +107,11 @@ impl Disk {
     /// Appends whole lines; if `sync`, they are on disk then. After an error none of them
     /// is there.
     pub fn append(&mut self, lines: &[u8], sync: bool) -> io::Result<()> {
-        self.rewrite_if_due();
+        // Who waits for a sync can wait for that too. Who doesn't may be the reaper, and others wait
+        // for it.
+        if sync {
+            self.rewrite_if_due();
+        }
         let appended = self.mend().and_then(|()| self.try_append(lines, sync));
         if appended.is_err() {
             // Where this fails, it comes first next time.

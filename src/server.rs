@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::connection::{self, Leaving};
 use crate::{os, reaper};
 
-/// Threads that are kept waiting in `accept`, per listener: so many that a steady crowd starts none.
+/// Threads that are kept waiting in `accept`, of all listeners: so many that a steady crowd starts
+/// none, and so few that where sixteen may run, one listener leaves enough to another.
 const SPARE: usize = 16;
 /// In bytes. A connection's thread needs about a tenth of it.
 const STACK: usize = 128 * 1024;
@@ -35,6 +36,8 @@ pub struct Server {
 struct Door {
     app: Arc<App>,
     listener: TcpListener,
+    /// Its part of [`SPARE`].
+    spare: usize,
     /// Threads that wait for a connection, or with one for its seat.
     attending: AtomicUsize,
     /// How often nobody was left who attends.
@@ -44,7 +47,8 @@ struct Door {
 impl Server {
     /// Serves `app` on these listeners, with threads of its own.
     pub fn start(app: Arc<App>, listeners: Vec<TcpListener>) -> io::Result<Server> {
-        let doors: Vec<_> = listeners.into_iter().map(|l| Door::new(&app, l)).collect();
+        let spare = SPARE.div_ceil(listeners.len());
+        let doors: Vec<_> = listeners.into_iter().map(|l| Door::new(&app, l, spare)).collect();
         let reaped = app.clone();
         let reaper = spawn("reaper", move || reaper::run(&reaped.waiters))?;
         for door in &doors {
@@ -83,10 +87,11 @@ fn as_stream(listener: &TcpListener) -> io::Result<TcpStream> {
 }
 
 impl Door {
-    fn new(app: &Arc<App>, listener: TcpListener) -> Arc<Door> {
+    fn new(app: &Arc<App>, listener: TcpListener, spare: usize) -> Arc<Door> {
         Arc::new(Door {
             app: app.clone(),
             listener,
+            spare,
             attending: AtomicUsize::new(0),
             turns: AtomicUsize::new(0),
         })
@@ -116,7 +121,7 @@ impl Door {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     self.welcome(stream);
-                    if self.attending.load(SeqCst) >= SPARE {
+                    if self.attending.load(SeqCst) >= self.spare {
                         return;
                     }
                     self.attending.fetch_add(1, SeqCst);

@@ -42,12 +42,7 @@ fn one_file_is_all_it_needs() {
     assert!(size <= LARGEST, "{size} bytes");
 
     let mut container = Container::start(&root, None, &["--quiet", "--listen=localhost:0"]);
-    let lines = eventually("both addresses", || {
-        let stdout = container.server.program().stdout();
-        (stdout.lines().count() == 2).then_some(stdout)
-    });
-    for (line, ip) in lines.lines().zip(["127.0.0.1", "::1"]) {
-        let address = listening_on(line);
+    for (address, ip) in container.addresses().into_iter().zip(["127.0.0.1", "::1"]) {
         assert_eq!(address.ip().to_string(), ip);
         let mut waiter = Stream::open(address, "/sse/orderpay/7", &[]);
         assert_eq!(container.server.payback("7"), 1);
@@ -112,6 +107,24 @@ fn sixteen_processes_are_enough_for_a_crowd_of_slow_clients() {
     println!("50 paybacks past {} slow clients: {:?}", mute.len(), asked.elapsed());
     let threads: usize = container.proc("status", "Threads").parse().unwrap();
     assert!(threads <= 16, "{threads} threads");
+}
+
+#[test]
+fn a_crowd_at_one_address_leaves_processes_for_another() {
+    let Some(root) = Root::of_the_static_binary() else { return };
+    let mut container = Container::start(&root, None, &["--quiet", "--listen=localhost:0"]);
+    let [crowded, other] = container.addresses();
+    let crowd: Vec<_> = (0..60).map(|_| Client::connect(crowded)).collect();
+    assert_eq!(
+        Client::connect(crowded).send(request("GET", "/healthz", &[], "")).answer().status,
+        200
+    );
+    drop(crowd);
+    let _mute = Client::connect(other);
+    let asked = Instant::now();
+    let answer = Client::connect(other).send(request("GET", "/sse/payback", &[], "")).answer();
+    println!("a payback at the other address: {:?}", asked.elapsed());
+    assert!(answer.status == 200 && asked.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -252,6 +265,15 @@ impl Container {
         let children = format!("/proc/{unshare}/task/{unshare}/children");
         let pid = fs::read_to_string(children).unwrap().trim().parse().expect("one child");
         Container { server, pid, user }
+    }
+
+    /// Where it listens on `localhost`: for both families.
+    fn addresses(&mut self) -> [SocketAddr; 2] {
+        eventually("both addresses", || {
+            let stdout = self.server.program().stdout();
+            let addresses: Vec<_> = stdout.lines().map(listening_on).collect();
+            addresses.try_into().ok()
+        })
     }
 
     fn path(&self, file: &str) -> PathBuf {

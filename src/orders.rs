@@ -234,7 +234,7 @@ impl<W: Clone> Orders<W> {
                 }
             }
         }
-        Claim::First(self.settle(id, receipt, State::Recording, now))
+        Claim::First(self.settle(id, receipt, now))
     }
 
     /// The result is recorded: takes out all who wait for it. They are to be written to;
@@ -242,6 +242,7 @@ impl<W: Clone> Orders<W> {
     pub fn publish(&mut self, id: &OrderId) -> Vec<W> {
         if let Some(settlement) = self.by_id.get_mut(id).and_then(|o| o.settlement.as_mut()) {
             settlement.state = State::Writing;
+            self.agenda.insert(settlement.expiry(&self.limits), id.clone());
         }
         self.take_waiters(id)
     }
@@ -301,11 +302,9 @@ impl<W: Clone> Orders<W> {
 
     /// Puts a settled order back that was remembered on disk.
     pub fn restore(&mut self, id: &OrderId, receipt: &Receipt, delivered: bool, at: Instant) {
-        let state = if delivered { State::Delivered } else { State::Kept };
-        let serial = self.settle(id, receipt, state, at);
-        if delivered {
-            self.delivered.insert(serial, id.clone());
-        }
+        let serial = self.settle(id, receipt, at);
+        self.publish(id);
+        self.written(id, serial, if delivered { Arrival::Certain } else { Arrival::Failed });
     }
 
     /// Takes out all who are parked, whatever they wait for.
@@ -335,13 +334,11 @@ impl<W: Clone> Orders<W> {
         Some(Due::Timeout(id, waiter.parked))
     }
 
-    fn settle(&mut self, id: &OrderId, receipt: &Receipt, state: State, at: Instant) -> Serial {
-        let serial = self.next_serial();
-        let arrived = state == State::Delivered;
-        let settlement = Settlement { serial, at, receipt: receipt.clone(), state, arrived };
+    fn settle(&mut self, id: &OrderId, receipt: &Receipt, at: Instant) -> Serial {
+        let (serial, receipt, state) = (self.next_serial(), receipt.clone(), State::Recording);
+        let settlement = Settlement { serial, at, receipt, state, arrived: false };
         let order = self.by_id.entry(id.clone()).or_insert_with(Order::unknown);
         order.settlement = Some(Box::new(settlement));
-        self.agenda.insert((at + self.limits.keep, serial), id.clone());
         self.settled += 1;
         serial
     }
@@ -349,9 +346,9 @@ impl<W: Clone> Orders<W> {
     /// Forgets what settled the order; who waits for it, waits on.
     fn forget(&mut self, id: &OrderId) {
         let settlement = self.by_id.get_mut(id).and_then(|order| order.settlement.take());
-        if let Some(Settlement { serial, at, .. }) = settlement.as_deref() {
-            self.agenda.remove(&(*at + self.limits.keep, *serial));
-            self.delivered.remove(serial);
+        if let Some(settlement) = settlement {
+            self.agenda.remove(&settlement.expiry(&self.limits));
+            self.delivered.remove(&settlement.serial);
             self.settled -= 1;
         }
         self.drop_if_unknown(id);
@@ -419,6 +416,12 @@ impl<W> Waiter<W> {
 }
 
 impl Settlement {
+    /// Its place in the agenda, once it is published: what is being recorded is not forgotten, however
+    /// long the disk takes.
+    fn expiry(&self, limits: &Limits) -> (Instant, Serial) {
+        (self.at + limits.keep, self.serial)
+    }
+
     fn settled(&self) -> Settled {
         Settled { serial: self.serial, receipt: self.receipt.clone() }
     }
@@ -651,6 +654,18 @@ mod tests {
         assert_eq!(scene.orders.due(scene.at(3600), 9), []);
         assert_eq!((scene.orders.settled(), scene.orders.waiting()), (0, 1));
         assert_eq!(scene.pay("a").1, ["anew"]);
+    }
+
+    #[test]
+    fn what_takes_too_long_to_record_is_settled_once_and_then_forgotten_at_once() {
+        let mut scene = Scene::new();
+        scene.claim("a");
+        assert_eq!(scene.orders.due(scene.at(3600), 9), []);
+        assert_eq!(scene.claim("a"), Claim::Pending);
+        scene.orders.publish(&id("a"));
+        assert_eq!(scene.orders.next_due(), Some(scene.at(3600)));
+        assert_eq!(scene.orders.due(scene.at(3600), 9), []);
+        assert_eq!(scene.orders.settled(), 0);
     }
 
     #[test]

@@ -32,7 +32,7 @@ unsafe extern "C" {
     fn getrlimit(resource: c_int, limit: *mut Limit) -> c_int;
     fn setrlimit(resource: c_int, limit: *const Limit) -> c_int;
     fn listen(socket: c_int, backlog: c_int) -> c_int;
-    fn ioctl(descriptor: c_int, request: c_ulong, value: *mut c_int) -> c_int;
+    fn ioctl(descriptor: c_int, request: c_ulong, ...) -> c_int;
 }
 
 /// The signals that stop the server, held back from every thread so that one can wait for them.
@@ -86,8 +86,8 @@ pub fn deepen_backlog(listener: &TcpListener) -> io::Result<()> {
 
 /// How many bytes that were written the other side has not acknowledged yet (tcp(7), SIOCOUTQ).
 pub fn unacknowledged(stream: &TcpStream) -> io::Result<usize> {
-    let mut bytes = 0;
+    let mut bytes: c_int = 0;
     // SAFETY: SIOCOUTQ writes one int, which outlives the call; the descriptor is open.
-    let result = unsafe { ioctl(stream.as_raw_fd(), SIOCOUTQ, &mut bytes) };
+    let result = unsafe { ioctl(stream.as_raw_fd(), SIOCOUTQ, &raw mut bytes) };
     if result == 0 { Ok(bytes as usize) } else { Err(io::Error::last_os_error()) }
 }

@@ -152,25 +152,22 @@ impl Waiters {
         head: Vec<u8>,
         last_event_id: Option<&[u8]>,
     ) {
-        let parked = Arc::new(Mutex::new(Some(stream)));
-        // Holds its last frames back until its first are written, and the log has told of them.
-        let own = lock(&parked);
+        let parked = Arc::new(Mutex::new(None));
+        // Nobody gets the stream until its first frame is written, and the log has told of it.
+        let mut own = lock(&parked);
         let serial = room.orders.park(id, parked.clone());
         drop(room);
-        let greeting = [&head, sse::OPENING.as_bytes()].concat();
-        match own.as_ref() {
-            Some(stream) if (&*stream).write_all(&greeting).is_ok() => {
-                let mut room = lock(&self.room);
-                room.orders.open(id, serial, Instant::now());
-                self.wake_reaper(&room);
-                drop(room);
-                self.events.happen(Event::Waiting { order: id, stream, last_event_id });
-            }
-            _ => {
-                drop(own);
-                self.vanish(id, serial, &parked);
-            }
+        if (&stream).write_all(&[&head, sse::OPENING.as_bytes()].concat()).is_err() {
+            lock(&self.room).orders.vanish(id, serial);
+            self.events.happen(Event::Vanished { order: id, stream: &stream });
+            return;
         }
+        let mut room = lock(&self.room);
+        room.orders.open(id, serial, Instant::now());
+        self.wake_reaper(&room);
+        drop(room);
+        self.events.happen(Event::Waiting { order: id, stream: &stream, last_event_id });
+        *own = Some(stream);
     }
 
     fn fetch(&self, id: &OrderId, stream: TcpStream, head: Vec<u8>, settled: Settled) {

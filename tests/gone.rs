@@ -67,7 +67,8 @@ fn of_two_tabs_the_one_that_is_open_gets_the_result() {
     let server = Server::start(&[]);
     let (closed, mut open) = (server.orderpay("tabs"), server.orderpay("tabs"));
     drop(closed);
-    assert_eq!(server.payback("tabs"), 1);
+    let written = server.payback("tabs");
+    assert!(matches!(written, 1 | 2), "2 if the reset is still on its way: {written}");
     assert_eq!(open.rest(), PAID);
     assert_eq!(server.orderpay("tabs").so_far(), "", "it was delivered");
 }

@@ -160,6 +160,8 @@ impl Client {
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Err(ErrorKind::TimedOut.into()),
+            // A signal of some child interrupts a read that has a timeout (signal(7)).
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -81,6 +81,8 @@ pub enum Version {
 pub enum Refusal {
     /// RFC 9112, section 3: not `METHOD SP TARGET SP HTTP/x.y`.
     RequestLine,
+    /// RFC 9112, section 3.2: neither a path nor the URL of one, or a `%` without its two digits.
+    Target,
     /// RFC 9112, section 2.3: neither 1.0 nor 1.1.
     Version,
     /// RFC 9112, section 3: the request line is past [`MAX_LINE`].
@@ -174,9 +176,9 @@ impl<'b> Head<'b> {
     fn path(&self) -> Result<Cow<'b, [u8]>, Refusal> {
         let path = match (self.method, self.target) {
             // A fragment stays with the client (RFC 9110, section 7.1).
-            (_, target) if target.contains(&b'#') => return Err(Refusal::RequestLine),
+            (_, target) if target.contains(&b'#') => return Err(Refusal::Target),
             (_, [b'/', ..]) | (b"OPTIONS", b"*") | (b"CONNECT", _) => self.target,
-            (_, url) => path_of_url(url).ok_or(Refusal::RequestLine)?,
+            (_, url) => path_of_url(url).ok_or(Refusal::Target)?,
         };
         let path = path.split(|b| *b == b'?').next().unwrap_or(path);
         decode_percents(if path.is_empty() { b"/" } else { path })
@@ -259,7 +261,7 @@ fn decode_percents(path: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
     while let Some((&first, after)) = rest.split_first() {
         let (byte, after) = match (first, after) {
             (b'%', [high, low, after @ ..]) => (hex(*high)? << 4 | hex(*low)?, after),
-            (b'%', _) => return Err(Refusal::RequestLine),
+            (b'%', _) => return Err(Refusal::Target),
             _ => (first, after),
         };
         decoded.push(byte);
@@ -269,7 +271,7 @@ fn decode_percents(path: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
 }
 
 fn hex(digit: u8) -> Result<u8, Refusal> {
-    let value = char::from(digit).to_digit(16).ok_or(Refusal::RequestLine)?;
+    let value = char::from(digit).to_digit(16).ok_or(Refusal::Target)?;
     Ok(value as u8)
 }
 
@@ -562,7 +564,7 @@ mod tests {
             "ahttp://a/",
             "://a/",
         ] {
-            assert_eq!(path("GET", target), Err(Refusal::RequestLine), "{target}");
+            assert_eq!(path("GET", target), Err(Refusal::Target), "{target}");
         }
         assert_eq!(path("OPTIONS", "*"), Ok("*".into()));
         assert_eq!(path("CONNECT", "a:80"), Ok("a:80".into()));

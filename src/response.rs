@@ -112,6 +112,10 @@ impl From<Refusal> for Response {
                 Status::BadRequest,
                 "the first line is no request: try GET /sse/test HTTP/1.1".into(),
             ),
+            Refusal::Target => (
+                Status::BadRequest,
+                "what is asked for is no path: try /sse/test, and %25 for a percent sign".into(),
+            ),
             Refusal::Version => {
                 (Status::VersionNotSupported, "only HTTP/1.0 and HTTP/1.1 are spoken here".into())
             }

@@ -418,6 +418,10 @@ fn what_is_no_request_is_refused_and_nothing_after_it_is_read() {
     let mut server = Server::start(&[]);
     let request_line =
         ("400 Bad Request", "the first line is no request: try GET /sse/test HTTP/1.1");
+    let target = (
+        "400 Bad Request",
+        "what is asked for is no path: try /sse/test, and %25 for a percent sign",
+    );
     let field_line = ("400 Bad Request", "a header line is `Name: value` without control bytes");
     let host = ("400 Bad Request", "a request needs one Host field with a host's name");
     let length = ("400 Bad Request", "Content-Length is one plain number, and stands alone");
@@ -430,6 +434,7 @@ fn what_is_no_request_is_refused_and_nothing_after_it_is_read() {
     let pay = |fields: &str| format!("POST /sse/payback/7 HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
     for (bytes, (status, text)) in [
         ("GET  /healthz HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), request_line),
+        ("GET /sse/payback/100% HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), target),
         (pay("Bad\rField: a"), field_line),
         (pay("Nul: a\0b"), field_line),
         (pay("Control: a\u{1}b"), field_line),

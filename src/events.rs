@@ -110,6 +110,7 @@ impl Events {
         Ok(Events { log: Some(log), counts: Counts::default() })
     }
 
+    /// How often what has happened since the start.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }

@@ -70,6 +70,7 @@ pub struct Field<'b> {
     pub value: &'b [u8],
 }
 
+/// RFC 9112, section 2.3: the two that are spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     Http10,

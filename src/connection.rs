@@ -87,7 +87,7 @@ impl Connection<'_> {
         let idle = self.inbox.bytes().is_empty();
         match self.inbox.receive(if idle { Phase::Idle } else { phase }) {
             Ok(Received::Some) => ControlFlow::Continue(()),
-            Ok(Received::End) if !idle && !self.app.seats.wants_back(self.seat) => {
+            Ok(Received::End) if !idle && !self.app.seats.was_shut(self.seat) => {
                 self.refuse(Refusal::Incomplete)
             }
             Err(Unheard::TooSlow) if !idle => self.refuse(Refusal::TooSlow),

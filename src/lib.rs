@@ -7,7 +7,7 @@
 //!      │                                │                                    │
 //!      │  GET /sse/orderpay/42          │                                    │
 //!      ├───────────────────────────────▶│ a thread reads the request,        │
-//!      │  200, event:waiting            │ greets and parks the stream:       │
+//!      │  200, event:waiting            │ parks the stream and greets it:    │
 //!      │◀───────────────────────────────┤ one map entry, and no thread       │
 //!      │                                │                                    │
 //!      │  :                             │ the reaper's heartbeat, every 15 s │

@@ -34,7 +34,7 @@ pub struct Limits {
     /// From an order's settling to its being forgotten.
     pub keep: Duration,
     /// Settled orders that are remembered at most. One that somebody waits for is settled all the
-    /// same; so there may be more for a moment, or as many more as waiters if these are all gone.
+    /// same, up to twice as many: it needs no room for long, unless who waited turns out to be gone.
     pub remember: usize,
     /// Waiters at most.
     pub waiters: usize,
@@ -188,7 +188,7 @@ impl<W: Clone> Orders<W> {
                 if settlement.state == State::Kept {
                     settlement.state = State::Writing;
                 }
-                return Admission::Fetch(settlement.settled());
+                return Admission::Fetch(settlement.result());
             }
         }
         if self.waiting >= self.limits.waiters { Admission::Full } else { Admission::Wait }
@@ -227,9 +227,9 @@ impl<W: Clone> Orders<W> {
             Some(State::Writing | State::Kept | State::Delivered) => return Claim::Repeated,
             Some(State::Reopened) => self.forget(id),
             None => {
-                let more = if order.is_some() { self.limits.waiters } else { 0 };
+                let awaited = order.is_some();
                 self.make_room();
-                if self.settled >= self.limits.remember.saturating_add(more) {
+                if self.settled >= self.limits.remember * if awaited { 2 } else { 1 } {
                     return Claim::Full;
                 }
             }
@@ -422,7 +422,7 @@ impl Settlement {
         (self.at + limits.keep, self.serial)
     }
 
-    fn settled(&self) -> Settled {
+    fn result(&self) -> Settled {
         Settled { serial: self.serial, receipt: self.receipt.clone() }
     }
 }
@@ -684,19 +684,19 @@ mod tests {
     }
 
     #[test]
-    fn waiters_who_are_gone_take_no_more_room_than_there_are_waiters() {
+    fn waiters_who_are_gone_take_no_more_than_twice_the_room() {
         let mut scene = Scene::new();
         for order in ["a", "b", "c"] {
             scene.keep(order);
         }
-        for order in ["d", "e", "f", "g"] {
+        for order in ["d", "e", "f"] {
             scene.fresh(order, "gone");
             let (serial, _) = scene.pay(order);
             scene.orders.written(&id(order), serial, Arrival::Failed);
         }
-        scene.fresh("h", "gone, or not");
-        assert_eq!(scene.claim("h"), Claim::Full);
-        assert_eq!(scene.orders.settled(), 7);
+        scene.fresh("g", "gone, or not");
+        assert_eq!(scene.claim("g"), Claim::Full);
+        assert_eq!(scene.orders.settled(), 6);
     }
 
     #[test]

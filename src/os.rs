@@ -1,4 +1,5 @@
-//! The few things that std lacks, of Linux: the only unsafe code.
+//! The few things that std lacks, of Linux (its numbers are those of x86-64 and ARM): the only
+//! unsafe code.
 //!
 //! Each function is one call of the C library that std links anyway.
 
@@ -82,6 +83,15 @@ pub fn deepen_backlog(listener: &TcpListener) -> io::Result<()> {
     // SAFETY: no memory is passed; the descriptor is open as long as `listener` is borrowed.
     let result = unsafe { listen(listener.as_raw_fd(), c_int::MAX) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether a call failed because descriptors or memory have run out, here or in the whole system.
+pub fn is_shortage(error: &io::Error) -> bool {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = 105;
+    matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
 }
 
 /// How many bytes that were written the other side has not acknowledged yet (tcp(7), SIOCOUTQ).

@@ -43,6 +43,7 @@ pub struct Seat {
 const BUSY: u64 = u64::MAX;
 
 impl Seats {
+    /// So many seats, all free.
     pub fn new(limit: usize) -> Self {
         Seats {
             limit,
@@ -117,8 +118,8 @@ impl Seats {
         self.closing.load(Relaxed)
     }
 
-    /// Whether the end of what the client sends may be our doing.
-    pub fn wants_back(&self, seat: &Seat) -> bool {
+    /// Whether the connection was shut down from here: the end of what its client sends is our doing.
+    pub fn was_shut(&self, seat: &Seat) -> bool {
         self.closing() || seat.waits_since.load(Relaxed) == BUSY
     }
 

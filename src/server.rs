@@ -4,7 +4,7 @@
 //! itself, with no hand-over, and then comes back to accept; it starts another thread only when it
 //! was the last one accepting.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,8 +22,10 @@ use crate::{os, reaper};
 const SPARE: usize = 16;
 /// In bytes. A connection's thread needs about a tenth of it.
 const STACK: usize = 128 * 1024;
-/// What is being answered at a stop has this long.
-const STOP: Duration = Duration::from_millis(1500);
+/// What is being answered at a stop has this long …
+const LAST_ANSWERS: Duration = Duration::from_millis(1500);
+/// … and all of it, so that it takes less than the two seconds that were promised.
+const STOP: Duration = Duration::from_millis(1800);
 
 /// A server that accepts connections, until it is stopped.
 pub struct Server {
@@ -59,12 +61,13 @@ impl Server {
 
     /// Stops accepting, finishes what is being answered, ends who waits.
     pub fn stop(self) {
+        let asked = Instant::now();
         self.app.seats.close();
         for door in &self.doors {
             door.close();
         }
-        self.app.seats.wait_empty(Instant::now() + STOP);
-        self.app.waiters.close();
+        self.app.seats.wait_empty(asked + LAST_ANSWERS);
+        self.app.waiters.close(asked + STOP);
         let _ = self.reaper.join();
     }
 }
@@ -126,10 +129,11 @@ impl Door {
                     }
                     self.attending.fetch_add(1, SeqCst);
                 }
-                // It ended before it was accepted.
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                // No descriptor or no memory is left for it; or the door was closed.
-                Err(_) => self.app.seats.squeeze(),
+                Err(_) if self.app.seats.closing() => return,
+                // No descriptor or no memory is left for it.
+                Err(error) if os::is_shortage(&error) => self.app.seats.squeeze(),
+                // accept(2): what is wrong is the connection, which ended before it was accepted.
+                Err(_) => {}
             }
         }
     }

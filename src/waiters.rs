@@ -246,12 +246,17 @@ impl Waiters {
         }
         if arrival == Arrival::Failed && !doubtful.is_empty() {
             arrival = Arrival::Assumed;
-            self.look_again(Look::Written(doubtful, id.clone(), settled.clone()));
         }
-        self.arrive(id, settled, arrival)
+        let next = self.arrive(id, settled, arrival);
+        if arrival == Arrival::Assumed {
+            self.look_again(Look::Written(doubtful, id.clone(), settled.clone()));
+        } else {
+            self.flush_journal();
+        }
+        next
     }
 
-    /// Tells the order, and the journal, what is known of a result's arrival.
+    /// Tells the order what is known of a result's arrival, and has the journal note it.
     fn arrive(&self, id: &OrderId, settled: &Settled, arrival: Arrival) -> Option<Vec<Parked>> {
         let mut room = lock(&self.room);
         match room.orders.written(id, settled.serial, arrival) {
@@ -261,11 +266,16 @@ impl Waiters {
                 if let Some(journal) = &self.journal {
                     // Under the lock, so that it stands before what may settle this order anew.
                     journal.delivered(id, &settled.receipt);
-                    drop(room);
-                    journal.flush();
                 }
                 None
             }
+        }
+    }
+
+    /// What the reaper has had noted is written with what comes next: it waits for no disk.
+    fn flush_journal(&self) {
+        if let Some(journal) = &self.journal {
+            journal.flush();
         }
     }
 
@@ -340,16 +350,20 @@ impl Waiters {
         }
     }
 
-    /// Ends all who are parked, in a whole event each; nobody is parked after that.
-    pub fn close(&self) {
+    /// Ends all who are parked, in a whole event each; nobody is parked after that. Past the deadline
+    /// it is left to the end of the process, which may cost some of them a reset.
+    pub fn close(&self, deadline: Instant) {
         let mut room = lock(&self.room);
         room.closed = true;
         let waiters = room.orders.take_all();
         drop(room);
         self.sooner.notify_all();
-        for stream in waiters.iter().filter_map(|waiter| lock(waiter).take()) {
+        let in_time = |_: &TcpStream| Instant::now() < deadline;
+        let streams = waiters.iter().filter_map(|waiter| lock(waiter).take());
+        for stream in streams.take_while(in_time) {
             self.end(stream, b"", None);
         }
+        self.flush_journal();
     }
 
     fn vanish(&self, id: &OrderId, serial: Serial, parked: &Parked) {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use support::server::{BINARY, listening_on, orderpay};
 use support::{
     Client, HEARTBEAT, PAID, Program, Server, Stream, TIMED_OUT, eventually, request, skipped,
+    stays_true,
 };
 
 const OPTIONS: [&str; 9] = [
@@ -323,6 +324,24 @@ fn without_anybody_there_it_stops_at_once() {
     let (status, time) = server.stop();
     assert_eq!(status.code(), Some(0));
     assert!(time < Duration::from_millis(500), "{time:?}");
+}
+
+#[test]
+fn what_is_being_answered_at_a_stop_is_answered_whole() {
+    let mut server = Server::start(&[]);
+    let mut slow = server.connect();
+    slow.send(request("GET", "/sse/page.js", &[], "").repeat(2500));
+    let begun = slow.answer();
+    // More than fits its buffers: meanwhile the server waits for this client to read on.
+    stays_true(Duration::from_millis(600), "it runs", || !server.program().has_ended());
+    server.program().signal("TERM");
+    server.wait_for_log("event=stopping");
+    let mut last = begun;
+    while last.field("Connection") != Some("close") {
+        last = slow.answer();
+    }
+    assert_eq!(slow.rest(), b"");
+    assert_eq!(server.program().exit().code(), Some(0));
 }
 
 /// It is not the client's fault, so a 400 would be a lie that a payment platform takes for final.

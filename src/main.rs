@@ -1,5 +1,8 @@
 //! Starts the server, prints where it listens, and ends it with the right exit code.
 
+use std::collections::HashMap;
+use std::env;
+use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -22,11 +25,7 @@ use orderpay::waiters::Waiters;
 const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
-    let arguments = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
-    let command = config::parse(arguments, |name| {
-        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-    });
-    let outcome = match command {
+    let outcome = match command() {
         Err(mistake) => return fail(&mistake, MISUSED),
         Ok(Command::Help) => {
             say(config::HELP);
@@ -40,6 +39,22 @@ fn main() -> ExitCode {
         Ok(Command::Serve(config)) => serve(*config),
     };
     outcome.map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS)
+}
+
+fn command() -> Result<Command, String> {
+    let not_text = |it: &dyn fmt::Debug| format!("{it:?} is not UTF-8, as all options are");
+    let arguments = env::args_os().skip(1).map(|it| it.into_string().map_err(|it| not_text(&it)));
+    let arguments: Vec<String> = arguments.collect::<Result<_, _>>()?;
+    let mut environment = HashMap::new();
+    for (name, value) in env::vars_os() {
+        let Some(name) = name.into_string().ok().filter(|n| n.starts_with("ORDERPAY_")) else {
+            continue;
+        };
+        // The value is not shown: it may be the token.
+        let value = value.into_string().map_err(|_| not_text(&name))?;
+        environment.insert(name, value);
+    }
+    config::parse(arguments, |name| environment.get(name).cloned())
 }
 
 fn serve(config: Config) -> Result<(), String> {

@@ -104,51 +104,45 @@ impl Response {
     }
 }
 
-/// What was wrong, and what would be right.
 impl From<Refusal> for Response {
     fn from(refusal: Refusal) -> Response {
-        let (status, line) = match refusal {
-            Refusal::RequestLine => (
-                Status::BadRequest,
-                "the first line is no request: try GET /sse/test HTTP/1.1".into(),
-            ),
-            Refusal::Target => (
-                Status::BadRequest,
-                "what is asked for is no path: try /sse/test, and %25 for a percent sign".into(),
-            ),
-            Refusal::Version => {
-                (Status::VersionNotSupported, "only HTTP/1.0 and HTTP/1.1 are spoken here".into())
-            }
-            Refusal::LineTooLong => {
-                (Status::UriTooLong, format!("a request line has at most {MAX_LINE} bytes"))
-            }
-            Refusal::FieldLine => {
-                (Status::BadRequest, "a header line is `Name: value` without control bytes".into())
-            }
-            Refusal::HeadTooLarge => {
-                let line = format!("a head has at most {MAX_HEAD} bytes and {MAX_FIELDS} fields");
-                (Status::FieldsTooLarge, line)
-            }
-            Refusal::Host => {
-                (Status::BadRequest, "a request needs one Host field with a host's name".into())
-            }
-            Refusal::ContentLength => {
-                (Status::BadRequest, "Content-Length is one plain number, and stands alone".into())
-            }
-            Refusal::TransferEncoding => {
-                (Status::NotImplemented, "no transfer coding is read: send a Content-Length".into())
-            }
-            Refusal::BodyTooLarge => {
-                (Status::ContentTooLarge, format!("a body has at most {MAX_BODY} bytes"))
-            }
-            Refusal::Incomplete => {
-                (Status::BadRequest, "the request ended before it was whole".into())
-            }
-            Refusal::TooSlow => {
-                (Status::RequestTimeout, "the request did not come whole in time".into())
-            }
+        let status = match refusal {
+            Refusal::RequestLine
+            | Refusal::Target
+            | Refusal::FieldLine
+            | Refusal::Host
+            | Refusal::ContentLength
+            | Refusal::Incomplete => Status::BadRequest,
+            Refusal::TooSlow => Status::RequestTimeout,
+            Refusal::BodyTooLarge => Status::ContentTooLarge,
+            Refusal::LineTooLong => Status::UriTooLong,
+            Refusal::HeadTooLarge => Status::FieldsTooLarge,
+            Refusal::TransferEncoding => Status::NotImplemented,
+            Refusal::Version => Status::VersionNotSupported,
         };
-        Response::text(status, line + "\n")
+        Response::text(status, advice(refusal) + "\n")
+    }
+}
+
+/// What was wrong, and what would be right.
+fn advice(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::RequestLine => "the first line is no request: try GET /sse/test HTTP/1.1".into(),
+        Refusal::Target => {
+            "what is asked for is no path: try /sse/test, and %25 for a percent sign".into()
+        }
+        Refusal::FieldLine => "a header line is `Name: value` without control bytes".into(),
+        Refusal::Host => "a request needs one Host field with a host's name".into(),
+        Refusal::ContentLength => "Content-Length is one plain number, and stands alone".into(),
+        Refusal::Incomplete => "the request ended before it was whole".into(),
+        Refusal::TooSlow => "the request did not come whole in time".into(),
+        Refusal::BodyTooLarge => format!("a body has at most {MAX_BODY} bytes"),
+        Refusal::LineTooLong => format!("a request line has at most {MAX_LINE} bytes"),
+        Refusal::HeadTooLarge => {
+            format!("a head has at most {MAX_HEAD} bytes and {MAX_FIELDS} fields")
+        }
+        Refusal::TransferEncoding => "no transfer coding is read: send a Content-Length".into(),
+        Refusal::Version => "only HTTP/1.0 and HTTP/1.1 are spoken here".into(),
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -96,6 +98,17 @@ fn what_is_no_option_is_named_with_those_there_are() {
 fn an_option_without_its_value_is_told_what_it_takes() {
     let line = "orderpay: --keep \"\" is not accepted: it takes 0.001 to 100000000 seconds";
     assert_eq!(run(orderpay().arg("--keep")), one_line(2, line));
+}
+
+#[test]
+fn what_is_not_utf_8_is_refused_and_not_guessed() {
+    let odd = OsStr::from_bytes(b"\xff");
+    let (status, program) = Program::run(orderpay().arg("--journal").arg(odd));
+    let said = "orderpay: \"\\xFF\" is not UTF-8, as all options are\n";
+    assert_eq!((status.code(), program.stderr().as_str()), (Some(2), said));
+    let (status, program) = Program::run(orderpay().env("ORDERPAY_TOKEN", odd));
+    let said = "orderpay: \"ORDERPAY_TOKEN\" is not UTF-8, as all options are\n";
+    assert_eq!((status.code(), program.stderr().as_str()), (Some(2), said));
 }
 
 #[test]

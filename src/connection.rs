@@ -105,9 +105,7 @@ impl Connection<'_> {
         self.outbox.clear();
         response.write(&mut self.outbox, SystemTime::now(), keep_alive, head);
         self.app.seats.waits(self.seat, Instant::now());
-        let answer = std::mem::take(&mut self.outbox);
-        self.write(&answer)?;
-        self.outbox = answer;
+        self.write(&self.outbox)?;
         if keep_alive {
             return ControlFlow::Continue(());
         }

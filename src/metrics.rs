@@ -1,14 +1,14 @@
 //! `/metrics`: Prometheus' text format, version 0.0.4.
 
 use std::fmt::Write;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::events::{Counts, REFUSALS};
 
 /// What a scraper expects.
 pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is true of this moment.
+/// What is kept elsewhere than in the counts.
 pub struct Gauges {
     pub waiting: usize,
     pub remembered: usize,
@@ -28,40 +28,48 @@ pub fn render(gauges: &Gauges, counts: &Counts) -> String {
         page.family(name, help, "gauge");
         page.sample(name, "", value as u64);
     }
-    page.family("orderpay_paybacks_total", "Paybacks, by what they did.", "counter");
-    for (outcome, count) in [
+    let read = |count: &AtomicU64| count.load(Relaxed);
+    for (name, help, value) in [
+        ("connections", "Connections accepted.", read(&counts.connections)),
+        ("fetched", "Kept results that an orderpay got at once.", read(&counts.fetched)),
+        ("timeouts", "Waiters whose time was up.", read(&counts.timeouts)),
+        ("vanished", "Waiters whose client was gone.", read(&counts.vanished)),
+        ("turned_away", "Waiters for whom there was no room.", read(&counts.full)),
+        ("journal_syncs", "Batches of results that were put on disk.", gauges.journal_syncs),
+    ] {
+        page.counter(name, help, [(String::new(), value)]);
+    }
+    let paybacks = [
         ("settled", &counts.paid),
         ("repeated", &counts.repeated),
         ("unavailable", &counts.unavailable),
-    ] {
-        let label = format!("{{outcome=\"{outcome}\"}}");
-        page.sample("orderpay_paybacks_total", &label, count.load(Relaxed));
-    }
-    for (name, help, count) in [
-        ("orderpay_connections_total", "Connections accepted.", &counts.connections),
-        ("orderpay_fetched_total", "Kept results that an orderpay got at once.", &counts.fetched),
-        ("orderpay_timeouts_total", "Waiters whose time was up.", &counts.timeouts),
-        ("orderpay_vanished_total", "Waiters whose client was gone.", &counts.vanished),
-        ("orderpay_turned_away_total", "Waiters for whom there was no room.", &counts.full),
-    ] {
-        page.family(name, help, "counter");
-        page.sample(name, "", count.load(Relaxed));
-    }
-    let name = "orderpay_journal_syncs_total";
-    page.family(name, "Batches of results that were put on disk.", "counter");
-    page.sample(name, "", gauges.journal_syncs);
-    let help = "Requests answered with an error, by status.";
-    page.family("orderpay_refusals_total", help, "counter");
-    for (status, count) in REFUSALS.iter().zip(&counts.refused) {
-        let label = format!("{{status=\"{}\"}}", status.code());
-        page.sample("orderpay_refusals_total", &label, count.load(Relaxed));
-    }
+    ];
+    let paybacks = paybacks.map(|(what, count)| (format!("{{outcome=\"{what}\"}}"), read(count)));
+    page.counter("paybacks", "Paybacks, by what they did.", paybacks);
+    let refusals = REFUSALS.iter().zip(&counts.refused);
+    let refusals =
+        refusals.map(|(it, count)| (format!("{{status=\"{}\"}}", it.code()), read(count)));
+    page.counter("refusals", "Requests answered with an error, by status.", refusals);
     page.0
 }
 
 struct Page(String);
 
 impl Page {
+    /// A counter, with a sample for each of its labels.
+    fn counter(
+        &mut self,
+        what: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (String, u64)>,
+    ) {
+        let name = format!("orderpay_{what}_total");
+        self.family(&name, help, "counter");
+        for (label, value) in samples {
+            self.sample(&name, &label, value);
+        }
+    }
+
     fn family(&mut self, name: &str, help: &str, kind: &str) {
         // Writing to a String does not fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");

@@ -1,6 +1,7 @@
 //! A child process whose output is collected while it runs, and which is killed and reaped when it is dropped.
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::{fs, thread};
@@ -22,6 +23,8 @@ struct Output {
 impl Program {
     /// Starts it with all three of its standard streams in our hands.
     pub fn start(command: &mut Command) -> Program {
+        // A group of its own, so that what it starts ends with it.
+        command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = collect(child.stdout.take().expect("piped"));
@@ -95,6 +98,10 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        let group = format!("-{}", self.pid());
+        let mut kill = Command::new("kill");
+        // It fails where nobody is left.
+        let _ = kill.args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

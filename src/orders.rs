@@ -46,7 +46,8 @@ pub struct Orders<W> {
     by_id: HashMap<OrderId, Order<W>>,
     /// What is due when: the next thing for each waiter, and the forgetting of each settled order.
     agenda: BTreeMap<(Instant, Serial), OrderId>,
-    /// The settled orders that may be forgotten early, since their results have arrived; the oldest first.
+    /// The settled orders that may be forgotten early, since their results have arrived; the oldest
+    /// first.
     delivered: BTreeMap<Serial, OrderId>,
     waiting: usize,
     settled: usize,

@@ -248,10 +248,12 @@ impl Waiters {
             arrival = Arrival::Assumed;
         }
         let next = self.arrive(id, settled, arrival);
-        if arrival == Arrival::Assumed {
-            self.look_again(Look::Written(doubtful, id.clone(), settled.clone()));
-        } else {
-            self.flush_journal();
+        match arrival {
+            Arrival::Certain => self.flush_journal(),
+            Arrival::Assumed => {
+                self.look_again(Look::Written(doubtful, id.clone(), settled.clone()));
+            }
+            Arrival::Failed => {}
         }
         next
     }
@@ -272,7 +274,8 @@ impl Waiters {
         }
     }
 
-    /// What the reaper has had noted is written with what comes next: it waits for no disk.
+    /// Writes what was noted. The reaper does not come here, since it must not wait for a disk: what
+    /// it has had noted is written with what comes next.
     fn flush_journal(&self) {
         if let Some(journal) = &self.journal {
             journal.flush();

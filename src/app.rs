@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::events::{Event, Events};
 use crate::metrics::{self, Gauges};
-use crate::order::{OrderId, Receipt};
+use crate::order::{OrderId, OrderResult};
 use crate::page::{self, Facts};
 use crate::request::Request;
 use crate::response::{Response, Status};
@@ -61,17 +61,17 @@ impl App {
     pub fn tell_refusal(&self, response: &Response, stream: &TcpStream) {
         if response.status >= Status::BadRequest {
             let reason = response.body.trim_end();
-            self.events.happen(Event::Refused { status: response.status, stream, reason });
+            self.events.record(Event::Refused { status: response.status, stream, reason });
         }
     }
 
     /// RFC 9110, section 15.3.5, and WHATWG HTML, section 9.2.3: 204 stops an EventSource.
     fn seen(&self, order: &OrderId, stream: &TcpStream) -> Response {
-        self.events.happen(Event::Seen { order, stream });
+        self.events.record(Event::Seen { order, stream });
         Response::empty(Status::NoContent)
     }
 
-    fn pay(&self, order: &OrderId, receipt: &Receipt) -> Response {
+    fn pay(&self, order: &OrderId, receipt: &OrderResult) -> Response {
         let (event, response) = match self.waiters.pay(order, receipt) {
             Payment::Settled { written } => {
                 (Event::Paid { order, delivered: written }, acknowledged(written))
@@ -82,7 +82,7 @@ impl App {
             }
             Payment::Unrecorded => (Event::Unavailable { order }, unavailable(UNRECORDED)),
         };
-        self.events.happen(event);
+        self.events.record(event);
         response
     }
 

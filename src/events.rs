@@ -18,7 +18,7 @@ pub enum Event<'a> {
     /// The server takes connections.
     Listening { address: SocketAddr },
     /// What a journal has kept over a restart; torn off was this much of its last line, in bytes.
-    Remembered { orders: usize, torn: usize },
+    Remembered { orders: usize, torn: u64 },
     /// An `orderpay` was parked; with the last event ID of a browser that comes back.
     Waiting { order: &'a OrderId, stream: &'a TcpStream, last_event_id: Option<&'a [u8]> },
     /// An `orderpay` found its result and got it at once.
@@ -116,7 +116,7 @@ impl Events {
     }
 
     /// Counts the event, and logs its line.
-    pub fn happen(&self, event: Event<'_>) {
+    pub fn record(&self, event: Event<'_>) {
         if let Some(count) = self.counts.of(&event) {
             count.fetch_add(1, Relaxed);
         }

@@ -3,25 +3,37 @@
 //! A journal is a text file with one record a line, for `cat`, `grep` and `tail -f`:
 //!
 //! ```text
-//! # orderpay journal 1: checksum, state, time, order, receipt
-//! 9610b65a settled 2026-11-22T13:53:18.123Z 4711 支付成功
-//! b5e1c66d delivered 2026-11-22T13:53:18.127Z 4711 支付成功
+//! # orderpay journal 2: checksum, state, order, round, time, result
+//!
+//! 807c382b synced
+//! 7ce4494e settled 4711 0 2026-11-22T13:53:18.123Z 支付成功
+//!
+//! 807c382b synced
+//! 0ba0fe8b written 4711 0
+//! 26290d3d opened 1 1795355598124
+//! 2c536460 forgotten 4711 0
 //! ```
 //!
-//! A line says all about its order, so the last line of an order is the one that counts. In the
-//! receipt, `\n`, `\r` and `\\` stand for LF, CR and a backslash. The checksum is FNV-1a of what
-//! follows it.
+//! Each line is something that has happened to an order, and says as much of it as there is to say.
+//! In a result, `\n`, `\r` and `\\` stand for LF, CR and a backslash. The checksum is FNV-1a of what
+//! follows it. `synced` is a mark: everything before it is certainly on disk.
 //!
-//! What holds when things go wrong:
+//! One thread has the disk. It alone writes, syncs and rewrites the file; all others put their lines
+//! into a queue, and those who need to know that they are on disk wait for the batch that takes them
+//! there. So many payments share a sync, which is known as a group commit, and nobody who has a lock
+//! waits for a disk.
 //!
 //! | what goes wrong | what the journal does |
 //! | --- | --- |
-//! | killed in the middle of a line | It has no end, so nobody was told `ok`: the next start cuts it off. |
-//! | a line that was whole is damaged | Somebody may have been told `ok`: no start, until a person has looked at it. |
-//! | disk full, I/O error | The batch is cut off again, whoever waits for it is told, and the next one tries anew. |
+//! | killed, or a power cut | What is damaged behind the last mark was acknowledged to nobody: the next start cuts it off. |
+//! | damage before a mark | Somebody may have been told `ok`: no start, until a person has looked at it. |
+//! | disk full, I/O error | The batch is cut off again and whoever waits for it is told. Its notes are tried again. |
 //! | the cut fails as well | It comes first in every later batch, and fails it as long as it fails itself. |
 //! | killed before such a cut is on disk | The restart may remember a result that got no `ok`. It was paid all the same. |
-//! | killed before a delivery is on disk | The restart delivers the result once more. |
+//! | killed before a note is on disk | The restart does not know it: a result is written to somebody once more. |
+//! | the disk hangs | Who waits gives up after [`COMMIT_TIMEOUT`], and then nobody starts to wait until it goes on. |
+//! | the file was deleted or moved | It is written anew under its name before the next `ok`. |
+//! | another file has its name | No `ok` until that is put right. |
 //!
 //! After a failed sync, the kernel may have dropped what it could not write, and the next sync will
 //! not say so. Here nothing hangs on that: a sync vouches for its own batch only, everything before
@@ -30,172 +42,291 @@
 use std::io;
 use std::mem;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::lock;
-use crate::order::{OrderId, Receipt};
 use disk::Disk;
-use record::HEADER;
+use record::MARK;
 
 mod disk;
+mod error;
 mod record;
+mod replay;
 
-pub use disk::{Found, OpenError};
-pub use record::Record;
+pub use error::OpenError;
+pub use record::{HEADER, Record};
+
+/// Who waits for the disk gives up after this long; a batch that takes longer is said to hang.
+pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After a failure, notes alone are not tried again for this long.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The journal of a running server.
 pub struct Journal {
-    state: Mutex<State>,
-    /// Notified when a batch has got its outcome; the disk is free again then.
-    written: Condvar,
-    healthy: AtomicBool,
-    syncs: AtomicU64,
+    queue: Mutex<Queue>,
+    /// Notified when the disk thread may have something to do.
+    queued: Condvar,
+    /// Notified when a batch has got its outcome, and when the journal is closed.
+    told: Condvar,
+    /// Locked by the disk thread alone.
+    disk: Mutex<Disk>,
+    max_waiting: usize,
+    commit_timeout: Duration,
 }
 
 /// Locked for an instant, also by those who hold other locks: never while the disk works.
-struct State {
+struct Queue {
     /// Gathers while the disk works on the one before.
     next: Batch,
-    /// Whoever has taken it has the turn to write.
-    disk: Option<Disk>,
+    /// Since when the disk works, if it does.
+    busy_since: Option<Instant>,
+    /// Notes alone are not written before.
+    retry_at: Instant,
+    /// Threads that wait for a batch.
+    waiting: usize,
+    healthy: bool,
+    syncs: u64,
+    phase: Phase,
 }
 
 /// Lines that are written at once.
 #[derive(Default)]
 struct Batch {
     lines: Vec<u8>,
-    /// Whether somebody waits until they are on disk.
-    sync: bool,
-    ticket: Ticket,
+    /// Those of the lines that nobody waits for. They outlive the failure of their batch.
+    notes: Vec<u8>,
+    /// Whether somebody waits until the lines are on disk.
+    awaited: bool,
+    commit: Commit,
 }
 
-/// Stands for something that was noted, and is to be committed.
-#[derive(Clone, Default)]
-#[must_use = "nobody else commits it"]
-pub struct Ticket(Arc<OnceLock<Outcome>>);
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The disk thread writes what is left.
+    Closing,
+    Closed,
+}
 
-/// What became of a batch. All who have a part in it get the same error.
-pub type Outcome = Result<(), Arc<io::Error>>;
+/// A share in a group commit: stands for a record that is on its way to the disk.
+#[derive(Clone, Default)]
+#[must_use = "nobody else waits for it"]
+pub struct Commit(Arc<OnceLock<Result<(), Unrecorded>>>);
+
+/// Why a record is not known to be on disk.
+#[derive(Clone, Debug)]
+pub enum Unrecorded {
+    /// Its batch failed and was cut off. All who have a part in it get the same error.
+    Failed(Arc<io::Error>),
+    /// The disk hangs, or too many wait for it already, or the journal is closed.
+    Refused,
+    /// The disk has not got to it in time. It may write it yet.
+    Late,
+}
+
+impl Commit {
+    /// Whether it is certain that the record is not on disk.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.0.get(), Some(Err(_)))
+    }
+}
 
 impl Journal {
-    /// Opens a journal, or makes one. What is older than `keep` is not worth remembering, nor are
-    /// delivered results beyond the newest `most`.
-    pub fn open(path: &Path, keep: Duration, most: usize) -> Result<(Journal, Found), OpenError> {
-        let (disk, found) = Disk::open(path, keep, most)?;
-        let journal = Journal {
-            state: Mutex::new(State { next: Batch::default(), disk: Some(disk) }),
-            written: Condvar::new(),
-            healthy: AtomicBool::new(true),
-            syncs: AtomicU64::new(0),
+    /// Opens a journal, or makes one, and hands over what it says, in the order in which it happened.
+    /// At most `max_waiting` threads wait for the disk at the same time. Also returns the length in
+    /// bytes of a tail that was cut off.
+    pub fn open(
+        path: &Path,
+        max_waiting: usize,
+        apply: impl FnMut(Record),
+    ) -> Result<(Journal, u64), OpenError> {
+        let (disk, tail) = Disk::open(path, apply)?;
+        let mut next = Batch::default();
+        next.prepend(MARK.as_bytes());
+        let queue = Queue {
+            next,
+            busy_since: None,
+            retry_at: Instant::now(),
+            waiting: 0,
+            healthy: true,
+            syncs: 0,
+            phase: Phase::Open,
         };
-        Ok((journal, found))
+        let journal = Journal {
+            queue: Mutex::new(queue),
+            queued: Condvar::new(),
+            told: Condvar::new(),
+            disk: Mutex::new(disk),
+            max_waiting,
+            commit_timeout: COMMIT_TIMEOUT,
+        };
+        Ok((journal, tail))
     }
 
-    /// Notes that an order is settled; it is on disk once that is committed.
-    pub fn settled(&self, order: &OrderId, receipt: &Receipt) -> Ticket {
-        let mut state = lock(&self.state);
-        Record::now(order, receipt, false).write(&mut state.next.lines);
-        state.next.awaited()
+    /// Queues a record that nobody waits for. No sync is spent on it.
+    pub fn note(&self, record: &Record) {
+        let line = record.line();
+        let next = &mut lock(&self.queue).next;
+        next.lines.extend(line.as_bytes());
+        next.notes.extend(line.as_bytes());
+        self.queued.notify_one();
     }
 
-    /// Notes that its result was delivered. No sync is spent on that, since it may as well be
-    /// delivered twice: it is written with whatever comes next, or by [`Journal::flush`].
-    pub fn delivered(&self, order: &OrderId, receipt: &Receipt) {
-        let mut state = lock(&self.state);
-        Record::now(order, receipt, true).write(&mut state.next.lines);
+    /// Queues a record that somebody is going to wait for. If it is refused, it is not queued.
+    pub fn record(&self, record: &Record) -> Result<Commit, Unrecorded> {
+        self.enqueue(&record.line())
     }
 
-    /// Waits until what the ticket stands for is on disk.
-    ///
-    /// One thread writes for all: while the disk works on its batch, the next one gathers, and the
-    /// first who waits for that takes the turn after it. So each waits for two syncs at most.
-    pub fn commit(&self, ticket: &Ticket) -> Outcome {
-        let mut state = lock(&self.state);
-        loop {
-            if let Some(outcome) = ticket.0.get() {
-                return outcome.clone();
-            }
-            state = match state.disk.take() {
-                Some(disk) => self.write(state, disk),
-                None => self.written.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+    fn enqueue(&self, line: &str) -> Result<Commit, Unrecorded> {
+        let mut queue = lock(&self.queue);
+        if queue.phase != Phase::Open || self.refuses(&queue) {
+            return Err(Unrecorded::Refused);
         }
+        queue.next.lines.extend(line.as_bytes());
+        queue.next.awaited = true;
+        self.queued.notify_one();
+        Ok(queue.next.commit.clone())
     }
 
-    /// Has what was noted written before long, so that it outlives this process: now, or by
-    /// whoever has the turn or is about to take it.
-    pub fn flush(&self) {
-        let mut state = lock(&self.state);
-        if !state.next.sync
-            && let Some(disk) = state.disk.take()
-        {
-            drop(self.write(state, disk));
+    /// Waits until a record is on disk.
+    pub fn wait(&self, commit: &Commit) -> Result<(), Unrecorded> {
+        let mut queue = lock(&self.queue);
+        if let Some(outcome) = commit.0.get() {
+            return outcome.clone();
         }
+        if queue.phase == Phase::Closed || self.refuses(&queue) {
+            return Err(Unrecorded::Refused);
+        }
+        queue.waiting += 1;
+        let is_open = |queue: &mut Queue| commit.0.get().is_none() && queue.phase != Phase::Closed;
+        let waited = self.told.wait_timeout_while(queue, self.commit_timeout, is_open);
+        waited.unwrap_or_else(PoisonError::into_inner).0.waiting -= 1;
+        commit.0.get().cloned().unwrap_or(Err(Unrecorded::Late))
     }
 
     /// Whether all is on disk that should be. After an error this tries the disk again.
     pub fn healthy(&self) -> bool {
-        if self.healthy.load(Relaxed) {
-            return true;
-        }
-        let mut state = lock(&self.state);
-        state.next.lines.extend(HEADER.as_bytes());
-        let ticket = state.next.awaited();
-        drop(state);
-        self.commit(&ticket).is_ok()
+        let queue = lock(&self.queue);
+        let (hangs, healthy) = (self.hangs(&queue), queue.healthy);
+        drop(queue);
+        // A header says nothing, wherever it stands.
+        let probe = || self.wait(&self.enqueue(HEADER)?);
+        !hangs && (healthy || probe().is_ok())
     }
 
-    /// How often something was synced.
+    /// How many batches were synced.
     pub fn syncs(&self) -> u64 {
-        self.syncs.load(Relaxed)
+        lock(&self.queue).syncs
     }
 
-    /// Writes the next batch, while the one after it gathers.
-    fn write<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        mut disk: Disk,
-    ) -> MutexGuard<'a, State> {
-        loop {
-            let batch = mem::take(&mut state.next);
-            drop(state);
-            let outcome = disk.append(&batch.lines, batch.sync).map_err(Arc::new);
-            if outcome.is_err() || batch.sync {
-                self.healthy.store(outcome.is_ok(), Relaxed);
-            }
-            self.syncs.fetch_add(batch.sync.into(), Relaxed);
-            state = lock(&self.state);
-            let _ = batch.ticket.0.set(outcome);
-            // What somebody waits for is left to them, and what nobody waits for is not left behind.
-            if state.next.sync || state.next.lines.is_empty() {
-                break;
-            }
+    /// Lets the disk thread write what is queued, until the deadline. Nobody waits after that.
+    pub fn close(&self, deadline: Instant) {
+        let mut queue = lock(&self.queue);
+        (queue.phase, queue.retry_at) = (Phase::Closing, Instant::now());
+        self.queued.notify_one();
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let is_closing = |queue: &mut Queue| queue.phase == Phase::Closing;
+        let waited = self.told.wait_timeout_while(queue, patience, is_closing);
+        waited.unwrap_or_else(PoisonError::into_inner).0.phase = Phase::Closed;
+        self.told.notify_all();
+    }
+
+    /// What the disk thread does, until the journal is closed.
+    ///
+    /// A rewriting keeps what `is_current`: what memory knows, also if it is still being recorded.
+    /// Whoever changes that queues the record of the change before they let go of their lock.
+    pub fn run(&self, is_current: impl Fn(&Record) -> bool) {
+        while let Some(batch) = self.next_batch() {
+            self.write(batch);
+            lock(&self.disk).rewrite_if_due(&is_current);
         }
-        state.disk = Some(disk);
-        self.written.notify_all();
-        state
+    }
+
+    /// Blocks until there is something to write; `None` when the journal is closed, and there is
+    /// nothing left that can be written.
+    fn next_batch(&self) -> Option<Batch> {
+        let mut queue = lock(&self.queue);
+        queue.busy_since = None;
+        loop {
+            let pause = queue.pause(Instant::now());
+            if pause.is_zero() {
+                queue.busy_since = Some(Instant::now());
+                return Some(mem::take(&mut queue.next));
+            }
+            if queue.phase != Phase::Open {
+                queue.phase = Phase::Closed;
+                self.told.notify_all();
+                return None;
+            }
+            let waited = self.queued.wait_timeout(queue, pause);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Writes a batch, while the one after it gathers, and tells all who wait for it.
+    fn write(&self, batch: Batch) {
+        let mut disk = lock(&self.disk);
+        let written = disk.append(&batch.lines, &batch.notes, batch.awaited);
+        let now = Instant::now();
+        let mut queue = lock(&self.queue);
+        queue.retry_at = now;
+        if let Ok(true) = written {
+            queue.syncs += 1;
+            queue.healthy = true;
+            queue.next.prepend(MARK.as_bytes());
+        } else if written.is_err() {
+            queue.healthy = false;
+            queue.retry_at += RETRY;
+            queue.next.prepend(&disk.take_notes());
+        }
+        let outcome = written.map(drop).map_err(|error| Unrecorded::Failed(Arc::new(error)));
+        let _ = batch.commit.0.set(outcome);
+        // A rewriting may follow.
+        queue.busy_since = Some(now);
+        self.told.notify_all();
+    }
+
+    /// Whether one more must not wait.
+    fn refuses(&self, queue: &Queue) -> bool {
+        queue.waiting >= self.max_waiting || self.hangs(queue)
+    }
+
+    fn hangs(&self, queue: &Queue) -> bool {
+        queue.busy_since.is_some_and(|since| since.elapsed() > self.commit_timeout)
+    }
+}
+
+impl Queue {
+    /// How long the disk may rest.
+    fn pause(&self, now: Instant) -> Duration {
+        match &self.next {
+            batch if batch.awaited => Duration::ZERO,
+            batch if batch.lines.is_empty() => Duration::MAX,
+            _ => self.retry_at.saturating_duration_since(now),
+        }
     }
 }
 
 impl Batch {
-    /// For somebody who is going to wait until it is on disk.
-    fn awaited(&mut self) -> Ticket {
-        self.sync = true;
-        self.ticket.clone()
+    fn prepend(&mut self, notes: &[u8]) {
+        for lines in [&mut self.lines, &mut self.notes] {
+            lines.splice(0..0, notes.iter().copied());
+        }
     }
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::order::{OrderId, OrderResult};
     use std::fs;
+    use std::ops::Deref;
     use std::path::PathBuf;
     use std::sync::Barrier;
-    use std::thread;
-
-    pub const HOUR: Duration = Duration::from_secs(3600);
+    use std::thread::{self, JoinHandle};
+    use std::time::UNIX_EPOCH;
 
     /// A folder of one test, gone when it ends.
     pub struct Folder(pub PathBuf);
@@ -211,18 +342,24 @@ pub mod tests {
             self.0.join("journal")
         }
 
-        pub fn open(&self) -> (Journal, Found) {
-            Journal::open(&self.journal(), HOUR, 100_000).unwrap()
+        pub fn bytes(&self) -> Vec<u8> {
+            fs::read(self.journal()).unwrap()
         }
 
-        /// What a restart would remember: order, receipt, and whether it was delivered.
-        pub fn remembered(&self) -> Vec<(String, String, bool)> {
-            let plain = |r: Record| (r.order.to_string(), r.receipt.text().to_owned(), r.delivered);
-            self.open().1.records.into_iter().map(plain).collect()
+        /// What a start would be told, without checksums, and how long a tail it would cut off.
+        pub fn read(&self) -> (Vec<String>, u64) {
+            let mut said = Vec::new();
+            let opened = Journal::open(&self.journal(), 1, |record| said.push(say(&record)));
+            (said, opened.unwrap().1)
         }
 
-        pub fn orders(&self) -> Vec<String> {
-            self.remembered().into_iter().map(|(order, ..)| order).collect()
+        /// A journal whose disk thread does one batch when it is told to.
+        pub fn by_hand(&self) -> Journal {
+            Journal::open(&self.journal(), 99, drop).unwrap().0
+        }
+
+        pub fn running(&self) -> Running {
+            Running::new(self.by_hand())
         }
     }
 
@@ -232,33 +369,121 @@ pub mod tests {
         }
     }
 
-    pub fn id(order: &str) -> OrderId {
-        OrderId::parse(order.as_bytes()).unwrap()
+    /// A journal with its disk thread, which ends with it.
+    pub struct Running(Arc<Journal>, Option<JoinHandle<()>>);
+
+    impl Running {
+        pub fn new(journal: Journal) -> Self {
+            let journal = Arc::new(journal);
+            let disk = journal.clone();
+            Running(journal, Some(thread::spawn(move || disk.run(|_| true))))
+        }
+
+        /// Blocks until nothing is queued, and the disk rests.
+        pub fn rest(&self) {
+            eventually(|| {
+                let queue = lock(&self.queue);
+                queue.next.lines.is_empty() && queue.busy_since.is_none()
+            });
+        }
     }
 
-    pub fn settle(journal: &Journal, order: &str) -> Outcome {
-        journal.commit(&journal.settled(&id(order), &Receipt::default()))
+    impl Deref for Running {
+        type Target = Journal;
+
+        fn deref(&self) -> &Journal {
+            &self.0
+        }
+    }
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.close(soon());
+            let _ = self.1.take().unwrap().join();
+        }
+    }
+
+    pub fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    pub fn eventually(happens: impl Fn() -> bool) {
+        let deadline = soon();
+        while !happens() {
+            assert!(Instant::now() < deadline, "it never happens");
+            thread::yield_now();
+        }
+    }
+
+    pub fn settled(order: &str) -> Record {
+        let order = OrderId::parse(order.as_bytes()).unwrap();
+        Record::Settled { order, round: 0, at: UNIX_EPOCH, result: OrderResult::default() }
+    }
+
+    pub fn written(order: &str) -> Record {
+        Record::Written { order: OrderId::parse(order.as_bytes()).unwrap(), round: 0 }
+    }
+
+    /// A record as a journal says it.
+    pub fn say(record: &Record) -> String {
+        record.line().trim_end().split_once(' ').unwrap().1.to_owned()
+    }
+
+    pub fn said(records: &[Record]) -> Vec<String> {
+        records.iter().map(say).collect()
+    }
+
+    pub fn settle(journal: &Journal, order: &str) -> Result<(), Unrecorded> {
+        journal.wait(&journal.record(&settled(order))?)
+    }
+
+    /// What the disk thread does for one batch.
+    pub fn write_next(journal: &Journal) {
+        let batch = journal.next_batch().unwrap();
+        journal.write(batch);
+    }
+
+    /// The error of a batch that has failed.
+    pub fn failure(outcome: Result<(), Unrecorded>) -> io::Error {
+        match outcome {
+            Err(Unrecorded::Failed(error)) => io::Error::new(error.kind(), error.to_string()),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
-    fn a_restart_remembers_what_was_settled_and_what_was_delivered() {
+    fn a_restart_is_told_of_all_in_the_order_in_which_it_happened() {
         let folder = Folder::new("restart");
-        let (journal, found) = folder.open();
-        assert_eq!((found.records.len(), found.torn), (0, 0));
-        let text = Receipt::parse("two\r\nlines \\".as_bytes()).unwrap();
-        let ticket = journal.settled(&id("a"), &text);
-        settle(&journal, "b").unwrap();
-        assert_eq!(journal.syncs(), 1, "the sync of b was that of a as well");
-        journal.commit(&ticket).unwrap();
-        assert_eq!(journal.syncs(), 1);
-        journal.delivered(&id("a"), &text);
-        journal.flush();
-        assert_eq!(journal.syncs(), 1, "a delivery needs no sync");
+        let journal = folder.running();
+        let order = OrderId::default();
+        let all = [
+            Record::Opened { order: order.clone(), round: 7 },
+            settled("a"),
+            written("a"),
+            Record::Forgotten { order, round: 0 },
+        ];
+        for record in &all[..3] {
+            journal.wait(&journal.record(record).unwrap()).unwrap();
+        }
+        journal.note(&all[3]);
+        assert_eq!(journal.syncs(), 3);
         drop(journal);
-        let mut remembered = folder.remembered();
-        remembered.sort();
-        let said = |order: &str, text: &str, delivered| (order.into(), text.into(), delivered);
-        assert_eq!(remembered, [said("a", text.text(), true), said("b", Receipt::PAID, false)]);
+        assert_eq!(folder.read(), (said(&all), 0));
+        settle(&folder.running(), "b").unwrap();
+        assert_eq!(folder.read().0, said(&[&all[..], &[settled("b")]].concat()));
+    }
+
+    #[test]
+    fn a_mark_follows_each_sync_and_a_note_needs_none() {
+        let folder = Folder::new("marks");
+        let journal = folder.running();
+        settle(&journal, "a").unwrap();
+        journal.rest();
+        journal.note(&written("a"));
+        journal.rest();
+        assert_eq!(journal.syncs(), 1);
+        let lines = [HEADER, MARK, MARK, &settled("a").line(), MARK, &written("a").line()];
+        assert_eq!(folder.bytes(), lines.concat().as_bytes());
     }
 
     #[test]
@@ -266,58 +491,241 @@ pub mod tests {
         const THREADS: usize = 64;
         const ROUNDS: u64 = 20;
         let folder = Folder::new("group");
-        let (journal, _) = folder.open();
-        let all_have_noted = Barrier::new(THREADS);
-        let run = |thread: usize| {
+        let journal = folder.by_hand();
+        let all_have_queued = Barrier::new(THREADS + 1);
+        let run = &|thread: usize| {
             for round in 0..ROUNDS {
-                let ticket =
-                    journal.settled(&id(&format!("{thread}-{round}")), &Receipt::default());
-                all_have_noted.wait();
-                journal.commit(&ticket).unwrap();
+                let commit = journal.record(&settled(&format!("{thread}-{round}")));
+                all_have_queued.wait();
+                journal.wait(&commit.unwrap()).unwrap();
             }
         };
         thread::scope(|scope| {
-            for thread in 0..THREADS {
-                scope.spawn(move || run(thread));
+            (0..THREADS).for_each(|thread| drop(scope.spawn(move || run(thread))));
+            for _ in 0..ROUNDS {
+                all_have_queued.wait();
+                write_next(&journal);
             }
         });
         assert_eq!(journal.syncs(), ROUNDS);
         drop(journal);
-        assert_eq!(folder.orders().len() as u64, THREADS as u64 * ROUNDS);
+        assert_eq!(folder.read().0.len() as u64, THREADS as u64 * ROUNDS);
     }
 
     #[test]
-    fn what_grows_is_rewritten_and_loses_nothing() {
-        let folder = Folder::new("grown");
-        let (journal, _) = folder.open();
-        let mut longest = 0;
-        for n in 0..4000 {
-            let order = id(&format!("{}", n % 100));
-            let ticket = journal.settled(&order, &Receipt::default());
-            if n % 10 == 0 {
-                journal.commit(&ticket).unwrap();
-                longest = longest.max(fs::metadata(folder.journal()).unwrap().len());
+    fn a_disk_that_hangs_holds_nobody_up() {
+        let folder = Folder::new("hangs");
+        let mut journal = folder.by_hand();
+        journal.commit_timeout = Duration::from_millis(50);
+        let journal = Running::new(journal);
+        settle(&journal, "a").unwrap();
+        let disk = lock(&journal.disk);
+        let start = Instant::now();
+        let commit = journal.record(&settled("b")).unwrap();
+        assert!(matches!(journal.wait(&commit), Err(Unrecorded::Late)));
+        assert!(start.elapsed() >= journal.commit_timeout);
+        eventually(|| !journal.healthy());
+        let start = Instant::now();
+        assert!(matches!(settle(&journal, "c"), Err(Unrecorded::Refused)));
+        assert!(matches!(journal.wait(&commit), Err(Unrecorded::Refused)));
+        journal.note(&written("a"));
+        assert!(start.elapsed() < journal.commit_timeout, "at once");
+        drop(disk);
+        journal.rest();
+        assert!(journal.healthy());
+        assert!(journal.wait(&commit).is_ok(), "it came late");
+        settle(&journal, "d").unwrap();
+        drop(journal);
+        let all = [settled("a"), settled("b"), written("a"), settled("d")];
+        assert_eq!(folder.read().0, said(&all));
+    }
+
+    #[test]
+    fn closing_waits_for_the_disk_till_the_deadline_and_then_nobody_waits() {
+        let folder = Folder::new("closing");
+        let journal = folder.running();
+        let disk = lock(&journal.disk);
+        let commit = journal.record(&settled("a")).unwrap();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| journal.wait(&commit));
+            eventually(|| lock(&journal.queue).waiting == 1);
+            let deadline = Instant::now() + Duration::from_millis(50);
+            journal.close(deadline);
+            assert!((deadline..deadline + COMMIT_TIMEOUT / 2).contains(&Instant::now()));
+            assert!(matches!(waiter.join().unwrap(), Err(Unrecorded::Late)));
+        });
+        assert!(matches!(journal.wait(&commit), Err(Unrecorded::Refused)));
+        assert!(matches!(settle(&journal, "b"), Err(Unrecorded::Refused)));
+        drop(disk);
+        drop(journal);
+        assert_eq!(folder.read().0, said(&[settled("a")]));
+    }
+
+    #[test]
+    fn only_so_many_wait_at_the_same_time() {
+        let folder = Folder::new("crowd");
+        let journal = Running::new(Journal::open(&folder.journal(), 1, drop).unwrap().0);
+        let disk = lock(&journal.disk);
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| settle(&journal, "a"));
+            eventually(|| lock(&journal.queue).waiting == 1);
+            assert!(matches!(settle(&journal, "b"), Err(Unrecorded::Refused)));
+            assert!(journal.healthy());
+            drop(disk);
+            waiter.join().unwrap().unwrap();
+        });
+        settle(&journal, "c").unwrap();
+        drop(journal);
+        assert_eq!(folder.read().0, said(&[settled("a"), settled("c")]));
+    }
+
+    #[test]
+    fn a_panic_with_the_lock_stops_nothing() {
+        let folder = Folder::new("panic");
+        let journal = folder.running();
+        thread::scope(|scope| {
+            let panics = || {
+                let _queue = lock(&journal.queue);
+                panic!("this is what it tests");
+            };
+            scope.spawn(panics).join().unwrap_err();
+        });
+        settle(&journal, "a").unwrap();
+        assert!(journal.healthy());
+    }
+
+    /// What may stand in a file at some moment: it was written so far, synced so far, and these were
+    /// acknowledged.
+    struct Moment {
+        file: Vec<u8>,
+        synced: usize,
+        acknowledged: Vec<String>,
+    }
+
+    /// The moments of a journal whose batches these are: notes, and records that are waited for.
+    fn moments(journal: &Journal, file: &Folder, batches: &[(&[&str], &[&str])]) -> Vec<Moment> {
+        let mut moments = Vec::new();
+        let mut acknowledged = Vec::new();
+        for (notes, records) in batches {
+            let before = lock(&journal.disk).synced;
+            notes.iter().for_each(|order| journal.note(&settled(order)));
+            let record = |order: &&str| journal.record(&settled(order)).unwrap();
+            let commits: Vec<Commit> = records.iter().map(record).collect();
+            write_next(journal);
+            for synced in [before, lock(&journal.disk).synced] {
+                let (file, acknowledged) = (file.bytes(), acknowledged.clone());
+                moments.push(Moment { file, synced: synced as usize, acknowledged });
             }
+            commits.iter().for_each(|commit| journal.wait(commit).unwrap());
+            acknowledged.extend(records.iter().map(|order| say(&settled(order))));
+            moments.last_mut().unwrap().acknowledged = acknowledged.clone();
         }
-        settle(&journal, "last").unwrap();
-        drop(journal);
-        assert!((30_000..80_000).contains(&longest), "{longest}");
-        assert_eq!(folder.orders().len(), 101);
+        moments
+    }
+
+    /// Every file that a crash may leave: it ends anywhere behind what is synced, and any pages of
+    /// the rest are lost.
+    fn crashes(moment: &Moment) -> Vec<Vec<u8>> {
+        const PAGE: usize = 64;
+        let Moment { file, synced, .. } = moment;
+        let mut crashes: Vec<Vec<u8>> =
+            (*synced..=file.len()).map(|end| file[..end].to_vec()).collect();
+        let pages: Vec<usize> = (synced / PAGE..file.len().div_ceil(PAGE)).collect();
+        for lost in 1..1_u32 << pages.len() {
+            let mut file = file.clone();
+            for (bit, page) in pages.iter().enumerate() {
+                let end = file.len().min((page + 1) * PAGE);
+                let start = (*synced).max(page * PAGE).min(end);
+                if lost & 1 << bit != 0 {
+                    file[start..end].fill(0);
+                }
+            }
+            crashes.push(file);
+        }
+        crashes
+    }
+
+    /// Starts after every crash; to how many.
+    fn survive(moments: &[Moment]) -> usize {
+        let all = |moment: &Moment| {
+            crashes(moment)
+                .into_iter()
+                .map(|crash| (crash, moment.acknowledged.clone()))
+                .collect::<Vec<_>>()
+        };
+        let all: Vec<_> = moments.iter().flat_map(all).collect();
+        for (crash, acknowledged) in &all {
+            let mut said = Vec::new();
+            let sound = replay::replay(&crash[..], |record| {
+                said.push(say(&record));
+                Ok(())
+            });
+            assert!(sound.is_ok(), "{sound:?} of {}", crash.escape_ascii());
+            let missing = acknowledged.iter().find(|record| !said.contains(record));
+            assert_eq!(missing, None, "in {}", crash.escape_ascii());
+        }
+        all.len()
+    }
+
+    const BATCHES: [(&[&str], &[&str]); 8] = [
+        (&[], &["a"]),
+        (&["b"], &[]),
+        (&["c"], &["d", "e"]),
+        (&["f", "g"], &[]),
+        (&["h"], &[]),
+        (&[], &["i"]),
+        (&[], &["j"]),
+        (&["k"], &[]),
+    ];
+
+    #[test]
+    fn after_any_crash_all_that_was_acknowledged_is_there() {
+        let folder = Folder::new("crash");
+        let moments = moments(&folder.by_hand(), &folder, &BATCHES);
+        assert!(survive(&moments) > 1700);
     }
 
     #[test]
-    fn a_delivery_that_nobody_waits_for_is_not_kept_by_a_rewriting() {
-        let folder = Folder::new("delivered");
-        let (journal, _) = folder.open();
-        let size = || fs::metadata(folder.journal()).unwrap().len();
-        for _ in 0..2000 {
-            journal.delivered(&id("a"), &Receipt::default());
-            journal.flush();
+    fn after_any_crash_a_journal_can_be_gone_on_with() {
+        let folder = Folder::new("go-on");
+        let moments = moments(&folder.by_hand(), &folder, &BATCHES);
+        let last = moments.last().unwrap();
+        for crash in crashes(last) {
+            fs::write(folder.journal(), &crash).unwrap();
+            let (before, tail) = folder.read();
+            assert_eq!(folder.bytes(), crash[..crash.len() - tail as usize]);
+            settle(&folder.running(), "new").unwrap();
+            assert_eq!(folder.read().0, [before, said(&[settled("new")])].concat());
         }
-        assert!(size() > 100_000, "{}", size());
-        settle(&journal, "b").unwrap();
-        assert!(size() < 1000, "{}", size());
-        drop(journal);
-        assert_eq!(folder.orders(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_journal_of_version_1_is_gone_on_with_and_survives_any_crash() {
+        const VERSION_1: &str = "# orderpay journal 1: checksum, state, time, order, receipt\n\
+            9610b65a settled 2026-11-22T13:53:18.123Z 4711 支付成功\n\
+            b5e1c66d delivered 2026-11-22T13:53:18.127Z 4711 支付成功\n";
+        let folder = Folder::new("version-1");
+        fs::write(folder.journal(), VERSION_1).unwrap();
+        let (told, _) = folder.read();
+        let old = [
+            "settled 4711 0 2026-11-22T13:53:18.123Z 支付成功",
+            "settled 4711 0 2026-11-22T13:53:18.127Z 支付成功",
+            "written 4711 0",
+        ];
+        assert_eq!(told, old);
+        assert_eq!(folder.bytes(), VERSION_1.as_bytes(), "opening writes nothing");
+        let mut moments = moments(&folder.by_hand(), &folder, &BATCHES[..3]);
+        let file = folder.bytes();
+        assert!(file.starts_with([VERSION_1, HEADER, MARK].concat().as_bytes()));
+        // Its end is written when the rest of the header is synced, and the batch after that.
+        let header = VERSION_1.len() + HEADER.len();
+        moments[0].synced = header;
+        for (end, synced) in [(header - 1, VERSION_1.len()), (header, header - 1)] {
+            moments.push(Moment { file: file[..end].to_vec(), synced, acknowledged: vec![] });
+        }
+        moments.iter_mut().for_each(|moment| moment.acknowledged.extend(told.clone()));
+        assert!(survive(&moments) > 500);
+        let new = ["a", "b", "c", "d", "e"].map(settled);
+        assert_eq!(folder.read().0, [told, said(&new)].concat());
     }
 }

@@ -54,6 +54,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod address;
 pub mod app;
+pub mod closing;
 pub mod config;
 pub mod connection;
 pub mod events;
@@ -71,6 +72,7 @@ pub mod routes;
 pub mod seats;
 pub mod server;
 pub mod sse;
+pub mod store;
 pub mod utc;
 pub mod waiters;
 

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::env;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,12 +12,12 @@ use orderpay::app::App;
 use orderpay::config::{self, Command, Config};
 use orderpay::events::{Event, Events};
 use orderpay::healthcheck;
-use orderpay::journal::Journal;
 use orderpay::orders::Limits;
 use orderpay::os::{self, StopSignals};
 use orderpay::page::Facts;
 use orderpay::seats::Seats;
 use orderpay::server::{self, Server};
+use orderpay::store::Store;
 use orderpay::waiters::Waiters;
 
 /// A mistake on the command line, as with most programs.
@@ -67,12 +66,12 @@ fn serve(config: Config) -> Result<(), String> {
     let server = Server::start(app.clone(), listeners).map_err(no_threads)?;
     for address in addresses {
         say(&format!("orderpay listening on http://{address}/sse/test\n"));
-        events.happen(Event::Listening { address });
+        events.record(Event::Listening { address });
     }
     signals.wait();
-    events.happen(Event::Stopping { waiting: app.waiters.counts().0 });
+    events.record(Event::Stopping { waiting: app.waiters.counts().0 });
     server.stop();
-    events.happen(Event::Stopped);
+    events.record(Event::Stopped);
     events.flush();
     Ok(())
 }
@@ -122,7 +121,7 @@ fn app(config: Config, events: Arc<Events>) -> Result<App, String> {
         waiters: descriptors - reserve,
     };
     Ok(App {
-        waiters: waiters(limits, config.journal.as_deref(), &events)?,
+        waiters: Waiters::new(store(&config, limits, &events)?, reserve / 2, events.clone()),
         seats: Seats::new(config.max_connections),
         events,
         facts: Facts {
@@ -134,19 +133,18 @@ fn app(config: Config, events: Arc<Events>) -> Result<App, String> {
     })
 }
 
-/// The waiting room, with what the journal has kept over a restart.
-fn waiters(
+/// The orders, with what a journal has kept over a restart. Half of the connections at most wait for
+/// its disk, so that the others are there for what needs none.
+fn store(
+    config: &Config,
     limits: Limits,
-    journal: Option<&Path>,
-    events: &Arc<Events>,
-) -> Result<Waiters, String> {
-    let Some(path) = journal else { return Ok(Waiters::new(limits, None, events.clone())) };
-    let opened = Journal::open(path, limits.keep, limits.remember);
-    let (journal, found) = opened.map_err(|error| error.to_string())?;
-    events.happen(Event::Remembered { orders: found.records.len(), torn: found.torn });
-    let waiters = Waiters::new(limits, Some(journal), events.clone());
-    waiters.restore(&found.records);
-    Ok(waiters)
+    events: &Events,
+) -> Result<Store<Arc<TcpStream>>, String> {
+    let Some(path) = &config.journal else { return Ok(Store::new(limits)) };
+    let opened = Store::open(limits, path, config.max_connections.div_ceil(2));
+    let (store, torn) = opened.map_err(|error| error.to_string())?;
+    events.record(Event::Remembered { orders: store.orders.settled(), torn });
+    Ok(store)
 }
 
 /// A closed stdout stops nothing.

@@ -1,4 +1,4 @@
-//! What an order is: its id, and what its payback says.
+//! What an order is: its id, and the result that its payback says.
 //!
 //! Both are parsed once, at the door; past it the type is the proof.
 
@@ -13,6 +13,9 @@ impl OrderId {
     /// The longest id, in bytes.
     pub const MAX_LEN: usize = 64;
 
+    /// The order of the original program, which knew only one.
+    const DEMO: &str = "1";
+
     /// The id in `bytes`, or `None` if they are not one.
     pub fn parse(bytes: &[u8]) -> Option<OrderId> {
         let fits = (1..=Self::MAX_LEN).contains(&bytes.len());
@@ -20,12 +23,17 @@ impl OrderId {
         let text = str::from_utf8(bytes).ok()?;
         (fits && bytes.iter().all(plain)).then(|| OrderId(text.into()))
     }
+
+    /// Whether it can be paid again and again, in rounds: order 1. Any other is paid once.
+    pub fn has_rounds(&self) -> bool {
+        &*self.0 == Self::DEMO
+    }
 }
 
-/// The order of the original program, which knew only one.
+/// Order 1, for who names none.
 impl Default for OrderId {
     fn default() -> Self {
-        OrderId("1".into())
+        OrderId(Self::DEMO.into())
     }
 }
 
@@ -35,21 +43,21 @@ impl fmt::Display for OrderId {
     }
 }
 
-/// What a payback said. (The contract calls it the result; Rust has taken that word.)
+/// What the payback said that settled an order. (Rust has taken the word `Result`.)
 ///
 /// The usual one needs no memory of its own; a clone shares the text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Receipt(Option<Arc<str>>);
+pub struct OrderResult(Option<Arc<str>>);
 
-impl Receipt {
-    /// What a payback without a text of its own says.
+impl OrderResult {
+    /// What a payback without a body of its own says.
     pub const PAID: &str = "支付成功";
 
-    /// The receipt in the body of a payback; an empty one says [`Receipt::PAID`].
+    /// The result in the body of a payback; an empty one says [`OrderResult::PAID`].
     /// `None` if it is not UTF-8, or has a NUL, which no event can carry safely.
-    pub fn parse(body: &[u8]) -> Option<Receipt> {
+    pub fn parse(body: &[u8]) -> Option<OrderResult> {
         let text = str::from_utf8(body).ok().filter(|t| !t.contains('\0'))?;
-        Some(Receipt((!matches!(text, "" | Self::PAID)).then(|| text.into())))
+        Some(OrderResult((!matches!(text, "" | Self::PAID)).then(|| text.into())))
     }
 
     /// What it says, in one or more lines.
@@ -73,11 +81,19 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_is_any_text_without_nul_and_nothing_means_paid() {
-        assert_eq!(Receipt::parse(b"").unwrap().text(), "支付成功");
-        assert_eq!(Receipt::parse("支付成功".as_bytes()).unwrap(), Receipt::default());
-        assert_eq!(Receipt::parse(b"a\r\nb").unwrap().text(), "a\r\nb");
-        assert_eq!(Receipt::parse(b"a\0b"), None);
-        assert_eq!(Receipt::parse(b"\xff"), None);
+    fn order_1_alone_has_rounds_and_is_what_is_meant_where_none_is_named() {
+        assert!(OrderId::default().has_rounds());
+        for (id, has_rounds) in [("1", true), ("01", false), ("11", false), ("a", false)] {
+            assert_eq!(OrderId::parse(id.as_bytes()).unwrap().has_rounds(), has_rounds, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_result_is_any_text_without_nul_and_nothing_means_paid() {
+        assert_eq!(OrderResult::parse(b"").unwrap().text(), "支付成功");
+        assert_eq!(OrderResult::parse("支付成功".as_bytes()).unwrap(), OrderResult::default());
+        assert_eq!(OrderResult::parse(b"a\r\nb").unwrap().text(), "a\r\nb");
+        assert_eq!(OrderResult::parse(b"a\0b"), None);
+        assert_eq!(OrderResult::parse(b"\xff"), None);
     }
 }

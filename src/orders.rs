@@ -2,27 +2,29 @@
 //!
 //! It knows no socket, no thread and no clock. `W` is whatever is parked; the time is an argument.
 //!
-//! | state       | a fresh `orderpay`    | one that comes back | `payback`                     | ends when |
-//! | ----------- | --------------------- | ------------------- | ----------------------------- | --- |
-//! | (unknown)   | parks: waiting        | parks: waiting      | recording                     | |
-//! | waiting     | parks                 | parks               | recording                     | its last waiter is gone: unknown |
-//! | `Recording` | parks                 | parks               | pending: shares the record    | on disk: writing, with all who are parked; refused: waiting |
-//! | `Writing`   | parks                 | gets the result     | repeated                      | somebody got it: delivered; nobody did: kept, or writing to who came meanwhile |
-//! | `Kept`      | gets the result: writing | gets the result: writing | repeated              | delivered, or too old: unknown |
-//! | `Delivered` | parks: reopened       | gets the result     | repeated                      | too old, or its room is needed: unknown; has not arrived after all: kept |
-//! | `Reopened`  | parks                 | gets the result, for a moment; then it parks | recording, of a new result    | like delivered, but who waits, waits on, or gets what has not arrived |
+//! An order is its waiters, the number of its round, and its last settlement: it is settled while
+//! both have the same round. Any order but order 1 has one round only, 0: it is paid once and stays
+//! paid. Order 1 is paid again and again; `N` is the round that its browser has lost its line in.
 //!
-//! An opening's id is always `0`, so a browser that comes back to a reopened order can't tell which
-//! of its two rounds it belongs to. It is taken for one of the first as long as it may be on its way
-//! ([`COMES_BACK`] after the settlement), and for one of the second after that.
+//! | of any order but 1       | it waits | it is settled                |
+//! | ------------------------ | -------- | ---------------------------- |
+//! | an `orderpay`, fresh or not | waits | gets the result              |
+//! | a `payback`              | settles  | is a repeated one            |
+//!
+//! | of order 1               | its round is open | settled, written to nobody | settled, written to somebody |
+//! | ------------------------ | ----------------- | -------------------------- | ---------------------------- |
+//! | a fresh `orderpay`       | waits             | gets the result            | waits, in a new round        |
+//! | `N`, the last settled    | gets that result  | gets the result            | gets the result              |
+//! | any other `N`            | waits             | waits                      | waits, in a new round        |
+//! | a `payback`              | settles           | is a repeated one          | is a repeated one            |
+//!
+//! An order is forgotten [`Limits::keep`] after its settlement, or earlier if its room is needed and
+//! its result was written to somebody. Of order 1 it stays known which round is open.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::order::{OrderId, Receipt};
-
-/// A browser comes back a second after it has lost its connection (`retry:1000`), or somewhat later.
-pub const COMES_BACK: Duration = Duration::from_secs(5);
+use crate::order::{OrderId, OrderResult};
 
 /// How long and how many.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +33,9 @@ pub struct Limits {
     pub timeout: Duration,
     /// From a waiter's opening to its first heartbeat, and from each to the next; zero means none.
     pub heartbeat: Duration,
-    /// From an order's settling to its being forgotten.
+    /// From an order's settlement to its being forgotten.
     pub keep: Duration,
-    /// Settled orders that are remembered at most. One that somebody waits for is settled all the
-    /// same, up to twice as many: it needs no room for long, unless who waited turns out to be gone.
+    /// Settled orders that are remembered at most.
     pub remember: usize,
     /// Waiters at most.
     pub waiters: usize,
@@ -44,15 +45,19 @@ pub struct Limits {
 pub struct Orders<W> {
     limits: Limits,
     by_id: HashMap<OrderId, Order<W>>,
-    /// What is due when: the next thing for each waiter, and the forgetting of each settled order.
-    agenda: BTreeMap<(Instant, Serial), OrderId>,
-    /// The settled orders that may be forgotten early, since their results have arrived; the oldest
-    /// first.
-    delivered: BTreeMap<Serial, OrderId>,
+    /// The next thing that is due for each waiter, and the forgetting of each settled order.
+    deadlines: BTreeMap<(Instant, Serial), OrderId>,
+    /// The settled orders whose result was written to somebody, the oldest first.
+    written: BTreeMap<Serial, OrderId>,
     waiting: usize,
     settled: usize,
     last_serial: Serial,
+    first_round: u64,
+    last_round: u64,
 }
+
+/// The id of the `finish` event, and so of no round.
+const FINISH_ID: u64 = 6666;
 
 /// Numbers waiters and settlements in the order in which they came.
 pub type Serial = u64;
@@ -60,108 +65,85 @@ pub type Serial = u64;
 struct Order<W> {
     /// In the order of their serials.
     waiters: VecDeque<Waiter<W>>,
+    /// 0 where it has but one, and while none of order 1 is known.
+    round: u64,
     /// Boxed, because most orders that somebody waits for have none.
-    settlement: Option<Box<Settlement>>,
+    settled: Option<Box<Settled>>,
 }
 
 struct Waiter<W> {
     serial: Serial,
-    /// `None`: it is being greeted.
-    opened: Option<Instant>,
+    opened: Instant,
     heartbeats: u32,
     parked: W,
 }
 
-struct Settlement {
+struct Settled {
     serial: Serial,
-    at: Instant,
-    receipt: Receipt,
-    state: State,
-    /// Whether somebody is certain to have it. Until then `Delivered` and `Reopened` can be revoked.
-    arrived: bool,
+    settlement: Settlement,
+    /// To somebody.
+    written: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Recording,
-    Writing,
-    Kept,
-    Delivered,
-    Reopened,
+/// What settles an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    pub round: u64,
+    pub result: OrderResult,
+    /// When, by the clock that its time is counted with.
+    pub at: Instant,
+    /// When, by the clock on the wall, which may jump: to tell it from an earlier one of this order.
+    pub stamp: SystemTime,
 }
 
 /// What becomes of an `orderpay`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It is to be parked, under the same lock.
-    Wait,
-    /// There is a result to write to it; what came of that is told to [`Orders::written`].
-    Fetch(Settled),
-    /// No room for another waiter.
+    /// It waits, in this round.
+    Waits(u64),
+    /// It waits, once this round has been opened: [`Orders::open_round`].
+    Opens(u64),
+    /// It gets the result of this round.
+    Gets(u64, OrderResult),
+    /// There is no room for another waiter.
     Full,
-}
-
-/// A result, and the settlement that it belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
-    pub serial: Serial,
-    pub receipt: Receipt,
 }
 
 /// What becomes of a `payback`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// It settles the order, once it is recorded: [`Orders::publish`] or [`Orders::retract`] comes next.
-    First(Serial),
-    /// Another one is settling it: its record is this one's too.
-    Pending,
+    /// It settles this round: [`Orders::settle`].
+    Settles(u64),
     /// The order was settled before.
     Repeated,
     /// There is no room to remember it.
     Full,
 }
 
-/// What is known of a result that was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// Somebody has it.
-    Certain,
-    /// Nothing speaks against it, but it is not confirmed yet.
-    Assumed,
-    /// Nobody has it.
-    Failed,
-}
-
-/// What follows from a result's having been written.
+/// Something that is due.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Sequel<W> {
-    Nothing,
-    /// It is certain for the first time that it has reached somebody.
-    Delivered,
-    /// It has reached nobody, but these were parked meanwhile: they are to be written to next.
-    WriteTo(Vec<W>),
-}
-
-/// Something that is due for a waiter.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Due<W> {
-    /// A heartbeat is to be written; the waiter stays parked.
-    Heartbeat(OrderId, Serial, W),
-    /// Its time is up; it is no longer parked.
-    Timeout(OrderId, W),
+pub enum Due {
+    /// A heartbeat of this waiter, which stays parked.
+    Heartbeat(OrderId, Serial),
+    /// This waiter's time is up: [`Orders::take`].
+    Timeout(OrderId, Serial),
+    /// This settlement has been forgotten.
+    Forgotten(OrderId, u64),
 }
 
 impl<W: Clone> Orders<W> {
-    /// No orders.
-    pub fn new(limits: Limits) -> Self {
+    /// No orders. The first round of order 1 will be this one, or larger.
+    pub fn new(limits: Limits, first_round: u64) -> Self {
         Orders {
             limits,
             by_id: HashMap::new(),
-            agenda: BTreeMap::new(),
-            delivered: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
+            written: BTreeMap::new(),
             waiting: 0,
             settled: 0,
             last_serial: 0,
+            first_round,
+            last_round: 0,
         }
     }
 
@@ -175,137 +157,131 @@ impl<W: Clone> Orders<W> {
         self.settled
     }
 
-    /// What is to be done with an `orderpay`; `again` if it has lost a connection before.
-    pub fn admit(&mut self, id: &OrderId, again: bool, now: Instant) -> Admission {
-        let settlement = self.by_id.get_mut(id).and_then(|order| order.settlement.as_mut());
-        if let Some(settlement) = settlement {
-            let fetches = match settlement.state {
-                State::Recording => false,
-                State::Kept => true,
-                State::Writing | State::Delivered => again,
-                State::Reopened => again && now < settlement.at + COMES_BACK,
+    /// The largest round that order 1 has had.
+    pub fn last_round(&self) -> u64 {
+        self.last_round
+    }
+
+    /// What settled the order last, and whether its result was written to somebody.
+    pub fn settlement(&self, id: &OrderId) -> Option<(&Settlement, bool)> {
+        let settled = self.by_id.get(id)?.settled.as_ref()?;
+        Some((&settled.settlement, settled.written))
+    }
+
+    /// What becomes of an `orderpay` that lost its connection in the round that it names, or is fresh.
+    pub fn ask(&self, id: &OrderId, lost_round: Option<u64>) -> Admission {
+        if let Some((last, written)) = self.settlement(id) {
+            let gets = match lost_round {
+                _ if !id.has_rounds() => true,
+                Some(round) => round == last.round,
+                None => !written,
             };
-            if fetches {
-                if settlement.state == State::Kept {
-                    settlement.state = State::Writing;
-                }
-                return Admission::Fetch(settlement.result());
+            if gets {
+                return Admission::Gets(last.round, last.result.clone());
             }
         }
-        if self.waiting >= self.limits.waiters { Admission::Full } else { Admission::Wait }
+        if self.waiting >= self.limits.waiters {
+            return Admission::Full;
+        }
+        match self.by_id.get(id) {
+            order if id.has_rounds() && order.is_none_or(Order::is_over) => {
+                Admission::Opens(self.next_round())
+            }
+            order => Admission::Waits(order.map_or(0, |order| order.round)),
+        }
     }
 
-    /// Parks a waiter that was admitted. Its time begins when it has been greeted: [`Orders::open`].
-    pub fn park(&mut self, id: &OrderId, parked: W) -> Serial {
-        let serial = self.next_serial();
-        let waiter = Waiter { serial, opened: None, heartbeats: 0, parked };
-        let order = self.by_id.entry(id.clone()).or_insert_with(Order::unknown);
-        order.waiters.reserve_exact(usize::from(order.waiters.is_empty()));
-        order.waiters.push_back(waiter);
+    /// Opens a round of order 1. If it is not larger than all before, somebody else was quicker.
+    pub fn open_round(&mut self, id: &OrderId, round: u64) {
+        if round > self.last_round {
+            self.last_round = round;
+            self.order(id).round = round;
+        }
+    }
+
+    /// Parks a waiter whose opening was sent before `now`.
+    pub fn park(&mut self, id: &OrderId, parked: W, now: Instant) {
+        let waiter = Waiter { serial: self.next_serial(), opened: now, heartbeats: 0, parked };
+        self.deadlines.insert((waiter.deadline(&self.limits), waiter.serial), id.clone());
+        let waiters = &mut self.order(id).waiters;
+        waiters.reserve_exact(usize::from(waiters.is_empty()));
+        waiters.push_back(waiter);
         self.waiting += 1;
-        if let Some(settlement) = &mut order.settlement
-            && settlement.state == State::Delivered
-        {
-            settlement.state = State::Reopened;
-        }
-        serial
     }
 
-    /// A waiter has been greeted before `now`. It may have been taken out since it was parked.
-    pub fn open(&mut self, id: &OrderId, serial: Serial, now: Instant) {
-        let Some(order) = self.by_id.get_mut(id) else { return };
-        let Some(at) = order.find(serial) else { return };
-        let waiter = &mut order.waiters[at];
-        waiter.opened = Some(now);
-        self.agenda.extend(waiter.due(&self.limits).map(|due| ((due, serial), id.clone())));
-    }
-
-    /// Claims an order for the payback that says `receipt`.
-    pub fn claim(&mut self, id: &OrderId, receipt: &Receipt, now: Instant) -> Claim {
+    /// What becomes of a `payback`, while the results of so many other orders are being recorded.
+    pub fn claim(&self, id: &OrderId, recording: usize) -> Claim {
         let order = self.by_id.get(id);
-        match order.and_then(|order| order.settlement.as_ref()).map(|s| s.state) {
-            Some(State::Recording) => return Claim::Pending,
-            Some(State::Writing | State::Kept | State::Delivered) => return Claim::Repeated,
-            Some(State::Reopened) => self.forget(id),
-            None => {
-                let awaited = order.is_some();
-                self.make_room();
-                if self.settled >= self.limits.remember * if awaited { 2 } else { 1 } {
-                    return Claim::Full;
-                }
-            }
+        if order.is_some_and(Order::is_settled) {
+            return Claim::Repeated;
         }
-        Claim::First(self.settle(id, receipt, now))
+        let unwritten = self.settled - self.written.len();
+        if unwritten + recording >= self.limits.remember {
+            return Claim::Full;
+        }
+        match order.map_or(0, |order| order.round) {
+            0 if id.has_rounds() => Claim::Settles(self.next_round()),
+            round => Claim::Settles(round),
+        }
     }
 
-    /// The result is recorded: takes out all who wait for it. They are to be written to;
-    /// what came of that is told to [`Orders::written`].
-    pub fn publish(&mut self, id: &OrderId) -> Vec<W> {
-        if let Some(settlement) = self.by_id.get_mut(id).and_then(|o| o.settlement.as_mut()) {
-            settlement.state = State::Writing;
-            self.agenda.insert(settlement.expiry(&self.limits), id.clone());
+    /// Settles the order, and takes out all who wait for it: they are to be written to. If room had to
+    /// be made, it tells which settlement was forgotten.
+    pub fn settle(&mut self, id: &OrderId, settlement: Settlement) -> (Vec<W>, Option<Due>) {
+        if let Some(round) = self.settlement(id).map(|(last, _)| last.round) {
+            self.forget(id, round);
         }
-        self.take_waiters(id)
+        let forgotten = self.make_room();
+        let serial = self.next_serial();
+        self.last_round = self.last_round.max(settlement.round);
+        self.deadlines.insert((settlement.at + self.limits.keep, serial), id.clone());
+        let order = self.order(id);
+        order.round = order.round.max(settlement.round);
+        order.settled = Some(Box::new(Settled { serial, settlement, written: false }));
+        self.settled += 1;
+        (self.take_waiters(id), forgotten)
     }
 
-    /// The result could not be recorded: the order is not settled, and who waits for it, waits on.
-    pub fn retract(&mut self, id: &OrderId) {
-        self.forget(id);
-    }
-
-    /// A result was written. What is assumed of its arrival is confirmed or revoked later.
-    pub fn written(&mut self, id: &OrderId, serial: Serial, arrival: Arrival) -> Sequel<W> {
-        let Some(order) = self.by_id.get_mut(id) else { return Sequel::Nothing };
-        let awaited = !order.waiters.is_empty();
-        let settlement = order.settlement.as_mut().filter(|s| s.serial == serial && !s.arrived);
-        let Some(settlement) = settlement else { return Sequel::Nothing };
-        if arrival == Arrival::Failed {
-            settlement.state = if awaited { State::Writing } else { State::Kept };
-            return if awaited { Sequel::WriteTo(self.take_waiters(id)) } else { Sequel::Nothing };
-        }
-        settlement.state = if awaited { State::Reopened } else { State::Delivered };
-        if arrival == Arrival::Assumed {
-            return Sequel::Nothing;
-        }
-        settlement.arrived = true;
-        self.delivered.insert(serial, id.clone());
-        Sequel::Delivered
-    }
-
-    /// Takes out one waiter whose client is gone; false if it was taken out before.
-    pub fn vanish(&mut self, id: &OrderId, serial: Serial) -> bool {
-        let Some(order) = self.by_id.get_mut(id) else { return false };
-        let Some(waiter) = order.take(serial) else { return false };
-        self.unschedule(&waiter);
-        self.waiting -= 1;
-        self.drop_if_unknown(id);
+    /// The result of this round was written to somebody; whether that is new.
+    pub fn written(&mut self, id: &OrderId, round: u64) -> bool {
+        let settled = self.by_id.get_mut(id).and_then(|order| order.settled.as_mut());
+        let Some(settled) = settled.filter(|it| it.settlement.round == round && !it.written) else {
+            return false;
+        };
+        settled.written = true;
+        self.written.insert(settled.serial, id.clone());
         true
     }
 
-    /// When the next thing is due.
-    pub fn next_due(&self) -> Option<Instant> {
-        self.agenda.first_key_value().map(|((due, _), _)| *due)
-    }
-
-    /// Does what is due at `now`, at most `most` things of it, and returns what is to be written.
-    pub fn due(&mut self, now: Instant, most: usize) -> Vec<Due<W>> {
-        let mut dues = Vec::new();
-        for _ in 0..most {
-            if self.next_due().is_none_or(|due| due > now) {
-                break;
-            }
-            if let Some(((_, serial), id)) = self.agenda.pop_first() {
-                dues.extend(self.run(id, serial, now));
-            }
+    /// Forgets the settlement of this round; who waits for the order, waits on.
+    pub fn forget(&mut self, id: &OrderId, round: u64) {
+        self.last_round = self.last_round.max(round);
+        let Some(order) = self.by_id.get_mut(id) else { return };
+        if order.round == round {
+            order.round = 0;
         }
-        dues
+        if let Some(settled) = order.settled.take_if(|it| it.settlement.round == round) {
+            self.deadlines.remove(&(settled.settlement.at + self.limits.keep, settled.serial));
+            self.written.remove(&settled.serial);
+            self.settled -= 1;
+        }
+        self.drop_if_unknown(id);
     }
 
-    /// Puts a settled order back that was remembered on disk.
-    pub fn restore(&mut self, id: &OrderId, receipt: &Receipt, delivered: bool, at: Instant) {
-        let serial = self.settle(id, receipt, at);
-        self.publish(id);
-        self.written(id, serial, if delivered { Arrival::Certain } else { Arrival::Failed });
+    /// A waiter that is still parked.
+    pub fn waiter(&self, id: &OrderId, serial: Serial) -> Option<W> {
+        let order = self.by_id.get(id)?;
+        Some(order.waiters[order.find(serial)?].parked.clone())
+    }
+
+    /// Takes out one waiter, if it is still parked.
+    pub fn take(&mut self, id: &OrderId, serial: Serial) -> Option<W> {
+        let order = self.by_id.get_mut(id)?;
+        let waiter = order.waiters.remove(order.find(serial)?)?;
+        self.deadlines.remove(&(waiter.deadline(&self.limits), serial));
+        self.waiting -= 1;
+        self.drop_if_unknown(id);
+        Some(waiter.parked)
     }
 
     /// Takes out all who are parked, whatever they wait for.
@@ -314,77 +290,76 @@ impl<W: Clone> Orders<W> {
         ids.iter().flat_map(|id| self.take_waiters(id)).collect()
     }
 
-    /// One entry of the agenda, already taken from it: a waiter's, or else its order is too old.
-    fn run(&mut self, id: OrderId, serial: Serial, now: Instant) -> Option<Due<W>> {
+    /// When the next thing is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// What is due at `now`, at most `max` things of it.
+    pub fn due(&mut self, now: Instant, max: usize) -> Vec<Due> {
+        let mut dues = Vec::new();
+        while dues.len() < max && self.next_deadline().is_some_and(|at| at <= now) {
+            if let Some(((_, serial), id)) = self.deadlines.pop_first() {
+                dues.extend(self.next_due(id, serial, now));
+            }
+        }
+        dues
+    }
+
+    /// What a deadline, already taken out, is about: a waiter, or else a settlement.
+    fn next_due(&mut self, id: OrderId, serial: Serial, now: Instant) -> Option<Due> {
         let order = self.by_id.get_mut(&id)?;
         let Some(waiter) = order.find(serial).map(|at| &mut order.waiters[at]) else {
-            self.forget(&id);
-            return None;
+            let round = order.settled.as_ref()?.settlement.round;
+            self.forget(&id, round);
+            return Some(Due::Forgotten(id, round));
         };
-        let opened = waiter.opened?;
-        if now < opened + self.limits.timeout {
-            let beats = (now - opened).as_nanos() / self.limits.heartbeat.as_nanos();
-            waiter.heartbeats = beats as u32;
-            let parked = waiter.parked.clone();
-            self.agenda.extend(waiter.due(&self.limits).map(|due| ((due, serial), id.clone())));
-            return Some(Due::Heartbeat(id, serial, parked));
+        if now >= waiter.opened + self.limits.timeout {
+            return Some(Due::Timeout(id, serial));
         }
-        let waiter = order.take(serial)?;
-        self.waiting -= 1;
-        self.drop_if_unknown(&id);
-        Some(Due::Timeout(id, waiter.parked))
+        let beats = (now - waiter.opened).as_nanos() / self.limits.heartbeat.as_nanos();
+        waiter.heartbeats = beats as u32;
+        self.deadlines.insert((waiter.deadline(&self.limits), serial), id.clone());
+        Some(Due::Heartbeat(id, serial))
     }
 
-    fn settle(&mut self, id: &OrderId, receipt: &Receipt, at: Instant) -> Serial {
-        let (serial, receipt, state) = (self.next_serial(), receipt.clone(), State::Recording);
-        let settlement = Settlement { serial, at, receipt, state, arrived: false };
-        let order = self.by_id.entry(id.clone()).or_insert_with(Order::unknown);
-        order.settlement = Some(Box::new(settlement));
-        self.settled += 1;
-        serial
-    }
-
-    /// Forgets what settled the order; who waits for it, waits on.
-    fn forget(&mut self, id: &OrderId) {
-        let settlement = self.by_id.get_mut(id).and_then(|order| order.settlement.take());
-        if let Some(settlement) = settlement {
-            self.agenda.remove(&settlement.expiry(&self.limits));
-            self.delivered.remove(&settlement.serial);
-            self.settled -= 1;
+    /// Forgets the oldest settlement that was written to somebody, if all room is taken.
+    fn make_room(&mut self) -> Option<Due> {
+        if self.settled < self.limits.remember {
+            return None;
         }
-        self.drop_if_unknown(id);
-    }
-
-    /// Forgets delivered orders, the oldest first, until one more can be remembered, if that helps.
-    fn make_room(&mut self) {
-        while self.settled >= self.limits.remember
-            && let Some((_, oldest)) = self.delivered.first_key_value()
-        {
-            self.forget(&oldest.clone());
-        }
+        let oldest = self.written.first_key_value()?.1.clone();
+        let round = self.settlement(&oldest)?.0.round;
+        self.forget(&oldest, round);
+        Some(Due::Forgotten(oldest, round))
     }
 
     fn take_waiters(&mut self, id: &OrderId) -> Vec<W> {
         let Some(order) = self.by_id.get_mut(id) else { return Vec::new() };
         let waiters = std::mem::take(&mut order.waiters);
         for waiter in &waiters {
-            self.unschedule(waiter);
+            self.deadlines.remove(&(waiter.deadline(&self.limits), waiter.serial));
         }
         self.waiting -= waiters.len();
         self.drop_if_unknown(id);
         waiters.into_iter().map(|waiter| waiter.parked).collect()
     }
 
-    fn unschedule(&mut self, waiter: &Waiter<W>) {
-        if let Some(due) = waiter.due(&self.limits) {
-            self.agenda.remove(&(due, waiter.serial));
-        }
+    fn order(&mut self, id: &OrderId) -> &mut Order<W> {
+        let unknown = || Order { waiters: VecDeque::new(), round: 0, settled: None };
+        self.by_id.entry(id.clone()).or_insert_with(unknown)
     }
 
     fn drop_if_unknown(&mut self, id: &OrderId) {
-        if self.by_id.get(id).is_some_and(|o| o.waiters.is_empty() && o.settlement.is_none()) {
+        let is_unknown = |o: &Order<W>| o.waiters.is_empty() && o.settled.is_none() && o.round == 0;
+        if self.by_id.get(id).is_some_and(is_unknown) {
             self.by_id.remove(id);
         }
+    }
+
+    fn next_round(&self) -> u64 {
+        let next = self.first_round.max(self.last_round + 1);
+        next + u64::from(next == FINISH_ID)
     }
 
     fn next_serial(&mut self) -> Serial {
@@ -394,37 +369,27 @@ impl<W: Clone> Orders<W> {
 }
 
 impl<W> Order<W> {
-    fn unknown() -> Self {
-        Order { waiters: VecDeque::new(), settlement: None }
+    fn is_settled(&self) -> bool {
+        self.settled.as_ref().is_some_and(|settled| settled.settlement.round == self.round)
+    }
+
+    /// Whether of order 1 no round is open, and no result is kept for whoever asks next.
+    fn is_over(&self) -> bool {
+        let written = self.settled.as_ref().is_some_and(|settled| settled.written);
+        self.round == 0 || (self.is_settled() && written)
     }
 
     fn find(&self, serial: Serial) -> Option<usize> {
         self.waiters.binary_search_by_key(&serial, |waiter| waiter.serial).ok()
     }
-
-    fn take(&mut self, serial: Serial) -> Option<Waiter<W>> {
-        self.waiters.remove(self.find(serial)?)
-    }
 }
 
 impl<W> Waiter<W> {
-    /// When its next heartbeat is due, or its timeout; nothing is before it has been greeted.
-    fn due(&self, limits: &Limits) -> Option<Instant> {
+    /// When its next heartbeat is due, or its timeout.
+    fn deadline(&self, limits: &Limits) -> Instant {
         let heartbeat = limits.heartbeat * (self.heartbeats + 1);
         let next = if heartbeat.is_zero() { limits.timeout } else { heartbeat.min(limits.timeout) };
-        Some(self.opened? + next)
-    }
-}
-
-impl Settlement {
-    /// Its place in the agenda, once it is published: what is being recorded is not forgotten, however
-    /// long the disk takes.
-    fn expiry(&self, limits: &Limits) -> (Instant, Serial) {
-        (self.at + limits.keep, self.serial)
-    }
-
-    fn result(&self) -> Settled {
-        Settled { serial: self.serial, receipt: self.receipt.clone() }
+        self.opened + next
     }
 }
 
@@ -439,64 +404,61 @@ mod tests {
         remember: 3,
         waiters: 4,
     };
+    /// Of order 1.
+    const FIRST_ROUND: u64 = 6665;
+    const SECOND_ROUND: u64 = 6667;
 
     /// The state machine with a clock that the test sets, and names for what is parked.
     struct Scene {
         orders: Orders<&'static str>,
         start: Instant,
-        now: Instant,
     }
 
     impl Scene {
         fn new() -> Self {
-            let start = Instant::now();
-            Scene { orders: Orders::new(LIMITS), start, now: start }
+            Scene { orders: Orders::new(LIMITS, FIRST_ROUND), start: Instant::now() }
         }
 
         fn at(&self, seconds: u64) -> Instant {
             self.start + Duration::from_secs(seconds)
         }
 
-        fn fresh(&mut self, order: &str, name: &'static str) -> Admission {
-            self.arrive(order, name, false)
-        }
-
-        fn again(&mut self, order: &str, name: &'static str) -> Admission {
-            self.arrive(order, name, true)
-        }
-
-        fn arrive(&mut self, order: &str, name: &'static str, again: bool) -> Admission {
-            let admission = self.orders.admit(&id(order), again, self.now);
-            if admission == Admission::Wait {
-                let serial = self.orders.park(&id(order), name);
-                self.orders.open(&id(order), serial, self.start);
-            }
-            admission
-        }
-
-        /// A payback that is recorded at once: its settlement, and who is written to.
-        fn pay(&mut self, order: &str) -> (Serial, Vec<&'static str>) {
-            match self.claim(order) {
-                Claim::First(serial) => (serial, self.orders.publish(&id(order))),
-                other => panic!("{other:?}"),
+        /// An `orderpay`: parked, if it is to wait, in a round that is opened before if need be. Its
+        /// round, and the result that it gets.
+        fn ask(&mut self, order: &str, lost: Option<u64>, name: &'static str) -> (u64, bool) {
+            let order = id(order);
+            match self.orders.ask(&order, lost) {
+                Admission::Opens(round) => {
+                    self.orders.open_round(&order, round);
+                    assert_eq!(self.orders.ask(&order, lost), Admission::Waits(round));
+                    self.orders.park(&order, name, self.start);
+                    (round, false)
+                }
+                Admission::Waits(round) => {
+                    self.orders.park(&order, name, self.start);
+                    (round, false)
+                }
+                Admission::Gets(round, _) => {
+                    self.orders.written(&order, round);
+                    (round, true)
+                }
+                Admission::Full => panic!("no room for {name}"),
             }
         }
 
-        fn claim(&mut self, order: &str) -> Claim {
-            self.orders.claim(&id(order), &Receipt::default(), self.start)
-        }
-
-        fn deliver(&mut self, order: &str) {
-            let (serial, _) = self.pay(order);
-            assert_eq!(
-                self.orders.written(&id(order), serial, Arrival::Certain),
-                Sequel::Delivered
-            );
-        }
-
-        fn keep(&mut self, order: &str) {
-            let (serial, _) = self.pay(order);
-            assert_eq!(self.orders.written(&id(order), serial, Arrival::Failed), Sequel::Nothing);
+        /// A `payback` that is recorded at once: the round that it settles, and who was waiting.
+        fn pay(&mut self, order: &str) -> Result<(u64, Vec<&'static str>), Claim> {
+            let order = id(order);
+            match self.orders.claim(&order, 0) {
+                Claim::Settles(round) => {
+                    let (waiters, _) = self.orders.settle(&order, settlement(round, self.start));
+                    if !waiters.is_empty() {
+                        self.orders.written(&order, round);
+                    }
+                    Ok((round, waiters))
+                }
+                refused => Err(refused),
+            }
         }
     }
 
@@ -504,223 +466,231 @@ mod tests {
         OrderId::parse(order.as_bytes()).unwrap()
     }
 
-    fn fetches(admission: Admission) -> Serial {
-        match admission {
-            Admission::Fetch(settled) => settled.serial,
-            other => panic!("{other:?}"),
-        }
+    fn settlement(round: u64, at: Instant) -> Settlement {
+        Settlement { round, result: OrderResult::default(), at, stamp: SystemTime::UNIX_EPOCH }
     }
 
+    // The first table of the documentation, cell by cell.
+
     #[test]
-    fn all_waiters_of_an_order_get_its_result_and_no_others() {
+    fn an_order_that_is_not_settled_has_all_wait_and_the_first_payback_settles_it() {
         let mut scene = Scene::new();
-        scene.fresh("a", "one");
-        scene.fresh("b", "other");
-        scene.fresh("a", "two");
-        assert_eq!(scene.pay("a").1, ["one", "two"]);
+        for (name, lost) in [("fresh", None), ("back", Some(0)), ("odd", Some(7))] {
+            assert_eq!(scene.ask("a", lost, name), (0, false));
+        }
+        scene.ask("b", None, "elsewhere");
+        assert_eq!(scene.pay("a"), Ok((0, vec!["fresh", "back", "odd"])));
         assert_eq!(scene.orders.waiting(), 1);
     }
 
     #[test]
-    fn the_first_payback_settles_and_later_ones_change_nothing() {
+    fn a_settled_order_gives_its_result_to_all_who_ask_and_paybacks_change_nothing() {
         let mut scene = Scene::new();
-        assert!(matches!(scene.claim("a"), Claim::First(_)));
-        assert_eq!(scene.claim("a"), Claim::Pending);
-        scene.orders.publish(&id("a"));
-        assert_eq!(scene.claim("a"), Claim::Repeated);
+        assert_eq!(scene.pay("a"), Ok((0, vec![])));
+        for lost in [None, Some(0), Some(7), None] {
+            assert_eq!(scene.pay("a"), Err(Claim::Repeated));
+            assert_eq!(scene.ask("a", lost, "nobody waits"), (0, true), "{lost:?}");
+        }
+    }
+
+    // The second one, row by row: order 1 with a round open, settled with its result written to
+    // nobody, and settled with its result written to somebody.
+
+    fn open() -> Scene {
+        let mut scene = over();
+        assert_eq!(scene.ask("1", None, "second"), (SECOND_ROUND, false));
+        scene
+    }
+
+    fn kept() -> Scene {
+        let mut scene = open();
+        scene.orders.take_all();
+        assert_eq!(scene.pay("1"), Ok((SECOND_ROUND, vec![])), "also when its waiters have left");
+        scene
+    }
+
+    fn over() -> Scene {
+        let mut scene = Scene::new();
+        assert_eq!(scene.ask("1", None, "first"), (FIRST_ROUND, false));
+        assert_eq!(scene.pay("1"), Ok((FIRST_ROUND, vec!["first"])));
+        scene
+    }
+
+    const NO_ROUND: u64 = 5;
+    const THIRD_ROUND: u64 = SECOND_ROUND + 1;
+
+    #[test]
+    fn who_is_fresh_waits_or_gets_what_was_kept_or_opens_the_next_round() {
+        assert_eq!(open().ask("1", None, "me"), (SECOND_ROUND, false));
+        assert_eq!(kept().ask("1", None, "me"), (SECOND_ROUND, true));
+        assert_eq!(over().ask("1", None, "me"), (SECOND_ROUND, false));
     }
 
     #[test]
-    fn a_kept_result_goes_to_the_first_who_asks_and_then_the_order_can_be_repeated() {
-        let mut scene = Scene::new();
-        scene.keep("a");
-        let serial = fetches(scene.fresh("a", "one"));
-        assert_eq!(scene.fresh("a", "two"), Admission::Wait, "it is being written to one");
-        assert_eq!(scene.orders.written(&id("a"), serial, Arrival::Certain), Sequel::Delivered);
-        assert_eq!(scene.pay("a").1, ["two"]);
+    fn who_lost_its_line_in_the_round_that_was_settled_last_gets_its_result() {
+        assert_eq!(open().ask("1", Some(FIRST_ROUND), "me"), (FIRST_ROUND, true));
+        assert_eq!(kept().ask("1", Some(SECOND_ROUND), "me"), (SECOND_ROUND, true));
+        assert_eq!(over().ask("1", Some(FIRST_ROUND), "me"), (FIRST_ROUND, true));
     }
 
     #[test]
-    fn who_parks_while_a_result_reaches_nobody_gets_it_next() {
-        let mut scene = Scene::new();
-        scene.fresh("a", "gone");
-        let (serial, gone) = scene.pay("a");
-        assert_eq!(gone, ["gone"]);
-        scene.fresh("a", "here");
-        let next = scene.orders.written(&id("a"), serial, Arrival::Failed);
-        assert_eq!(next, Sequel::WriteTo(vec!["here"]));
-        assert_eq!(scene.orders.written(&id("a"), serial, Arrival::Certain), Sequel::Delivered);
-        assert_eq!(scene.fresh("a", "later"), Admission::Wait);
+    fn who_lost_its_line_in_any_other_round_waits() {
+        assert_eq!(open().ask("1", Some(SECOND_ROUND), "me"), (SECOND_ROUND, false));
+        assert_eq!(open().ask("1", Some(NO_ROUND), "me"), (SECOND_ROUND, false));
+        assert_eq!(kept().ask("1", Some(FIRST_ROUND), "me"), (SECOND_ROUND, false));
+        assert_eq!(over().ask("1", Some(NO_ROUND), "me"), (SECOND_ROUND, false));
     }
 
     #[test]
-    fn what_was_assumed_to_have_arrived_and_has_not_is_kept() {
-        let mut scene = Scene::new();
-        scene.fresh("a", "lost");
-        let (serial, _) = scene.pay("a");
-        assert_eq!(scene.orders.written(&id("a"), serial, Arrival::Assumed), Sequel::Nothing);
-        assert_eq!(scene.orders.written(&id("a"), serial, Arrival::Failed), Sequel::Nothing);
-        assert_eq!(fetches(scene.fresh("a", "reload")), serial);
+    fn a_payback_settles_an_open_round_and_is_a_repeated_one_after_that() {
+        assert_eq!(open().pay("1"), Ok((SECOND_ROUND, vec!["second"])));
+        assert_eq!(kept().pay("1"), Err(Claim::Repeated));
+        assert_eq!(over().pay("1"), Err(Claim::Repeated));
     }
 
     #[test]
-    fn who_waits_anew_gets_what_was_assumed_to_have_arrived_and_has_not() {
+    fn a_payback_that_nobody_has_opened_a_round_for_is_kept_for_who_asks_first() {
         let mut scene = Scene::new();
-        let (serial, _) = scene.pay("a");
-        scene.orders.written(&id("a"), serial, Arrival::Assumed);
-        assert_eq!(scene.fresh("a", "reload"), Admission::Wait);
-        let next = scene.orders.written(&id("a"), serial, Arrival::Failed);
-        assert_eq!(next, Sequel::WriteTo(vec!["reload"]));
-        scene.orders.written(&id("a"), serial, Arrival::Certain);
-        assert_eq!(scene.fresh("a", "anew"), Admission::Wait);
+        assert_eq!(scene.pay("1"), Ok((FIRST_ROUND, vec![])));
+        assert_eq!(scene.ask("1", None, "first"), (FIRST_ROUND, true));
+        assert_eq!(scene.ask("1", None, "second"), (SECOND_ROUND, false));
     }
 
     #[test]
-    fn what_has_arrived_for_certain_is_not_revoked() {
-        let mut scene = Scene::new();
-        let (serial, _) = scene.pay("a");
-        scene.orders.written(&id("a"), serial, Arrival::Assumed);
-        assert_eq!(scene.orders.written(&id("a"), serial, Arrival::Certain), Sequel::Delivered);
-        scene.orders.written(&id("a"), serial, Arrival::Failed);
-        assert_eq!(scene.fresh("a", "anew"), Admission::Wait);
+    fn a_round_is_opened_once_and_each_is_larger_than_all_before() {
+        let mut scene = open();
+        scene.orders.open_round(&id("1"), SECOND_ROUND);
+        scene.orders.open_round(&id("1"), FIRST_ROUND);
+        assert_eq!(scene.orders.ask(&id("1"), None), Admission::Waits(SECOND_ROUND));
+        scene.pay("1").unwrap();
+        assert_eq!(scene.orders.ask(&id("1"), None), Admission::Opens(THIRD_ROUND));
     }
 
-    #[test]
-    fn who_comes_back_gets_a_result_that_was_delivered_before() {
-        let mut scene = Scene::new();
-        scene.deliver("a");
-        fetches(scene.again("a", "back"));
-        assert_eq!(scene.fresh("a", "fresh"), Admission::Wait);
-        fetches(scene.again("a", "back"));
-        scene.now += COMES_BACK;
-        assert_eq!(scene.again("a", "lost"), Admission::Wait, "it was fresh before");
-        assert_eq!(scene.again("b", "elsewhere"), Admission::Wait);
-    }
+    // Time.
 
     #[test]
-    fn a_result_in_doubt_is_kept_until_it_is_certain() {
+    fn a_waiter_has_a_heartbeat_every_15_seconds_and_is_let_go_after_60() {
         let mut scene = Scene::new();
-        let (serial, _) = scene.pay("a");
-        scene.orders.written(&id("a"), serial, Arrival::Failed);
-        scene.orders.written(&id("a"), serial, Arrival::Certain);
-        assert_eq!(scene.fresh("a", "anew"), Admission::Wait);
-    }
-
-    #[test]
-    fn while_a_result_is_recorded_everybody_waits_for_it() {
-        let mut scene = Scene::new();
-        scene.claim("a");
-        assert_eq!(scene.again("a", "one"), Admission::Wait);
-        scene.orders.retract(&id("a"));
-        assert!(matches!(scene.claim("a"), Claim::First(_)));
-        assert_eq!(scene.orders.publish(&id("a")), ["one"]);
-    }
-
-    #[test]
-    fn a_waiter_hears_a_heartbeat_every_15_seconds_and_is_let_go_after_60() {
-        let mut scene = Scene::new();
-        scene.fresh("a", "one");
+        scene.ask("a", None, "one");
         for second in [15, 30, 45] {
-            assert_eq!(scene.orders.next_due(), Some(scene.at(second)));
-            assert_eq!(scene.orders.due(scene.at(second), 9), [Due::Heartbeat(id("a"), 1, "one")]);
+            assert_eq!(scene.orders.next_deadline(), Some(scene.at(second)));
+            assert_eq!(scene.orders.due(scene.at(second), 9), [Due::Heartbeat(id("a"), 1)]);
+            assert_eq!(scene.orders.waiter(&id("a"), 1), Some("one"));
         }
         assert_eq!(scene.orders.due(scene.at(59), 9), []);
-        assert_eq!(scene.orders.due(scene.at(60), 9), [Due::Timeout(id("a"), "one")]);
-        assert_eq!((scene.orders.next_due(), scene.orders.by_id.len()), (None, 0));
+        assert_eq!(scene.orders.due(scene.at(60), 9), [Due::Timeout(id("a"), 1)]);
+        assert_eq!(scene.orders.take(&id("a"), 1), Some("one"));
+        assert_eq!((scene.orders.next_deadline(), scene.orders.by_id.len()), (None, 0));
     }
 
     #[test]
     fn heartbeats_that_were_missed_are_not_made_up_for() {
         let mut scene = Scene::new();
-        scene.fresh("a", "one");
+        scene.ask("a", None, "one");
         assert_eq!(scene.orders.due(scene.at(50), 9).len(), 1);
-        assert_eq!(scene.orders.next_due(), Some(scene.at(60)));
+        assert_eq!(scene.orders.next_deadline(), Some(scene.at(60)));
     }
 
     #[test]
-    fn who_has_vanished_is_due_for_nothing() {
+    fn who_was_taken_out_is_due_for_nothing() {
         let mut scene = Scene::new();
-        scene.fresh("a", "one");
-        assert!(scene.orders.vanish(&id("a"), 1));
-        assert!(!scene.orders.vanish(&id("a"), 1));
-        assert_eq!((scene.orders.next_due(), scene.orders.by_id.len()), (None, 0));
+        scene.ask("a", None, "one");
+        assert_eq!(scene.orders.take(&id("a"), 1), Some("one"));
+        assert_eq!(scene.orders.take(&id("a"), 1), None);
+        assert_eq!(scene.orders.waiter(&id("a"), 1), None);
+        assert_eq!((scene.orders.next_deadline(), scene.orders.by_id.len()), (None, 0));
     }
 
     #[test]
-    fn a_settled_order_is_forgotten_in_time_and_its_new_waiters_are_not() {
+    fn an_order_is_forgotten_in_time_and_can_be_paid_anew() {
         let mut scene = Scene::new();
-        scene.deliver("a");
-        let serial = scene.orders.park(&id("a"), "anew");
-        scene.orders.open(&id("a"), serial, scene.at(3599));
-        assert_eq!(scene.orders.due(scene.at(3600), 9), []);
-        assert_eq!((scene.orders.settled(), scene.orders.waiting()), (0, 1));
-        assert_eq!(scene.pay("a").1, ["anew"]);
+        scene.pay("a").unwrap();
+        assert_eq!(scene.orders.due(scene.at(3599), 9), []);
+        assert_eq!(scene.orders.due(scene.at(3600), 9), [Due::Forgotten(id("a"), 0)]);
+        assert_eq!((scene.orders.settled(), scene.orders.by_id.len()), (0, 0));
+        assert_eq!(scene.ask("a", None, "anew"), (0, false));
+        assert_eq!(scene.pay("a"), Ok((0, vec!["anew"])));
     }
 
     #[test]
-    fn what_takes_too_long_to_record_is_settled_once_and_then_forgotten_at_once() {
-        let mut scene = Scene::new();
-        scene.claim("a");
-        assert_eq!(scene.orders.due(scene.at(3600), 9), []);
-        assert_eq!(scene.claim("a"), Claim::Pending);
-        scene.orders.publish(&id("a"));
-        assert_eq!(scene.orders.next_due(), Some(scene.at(3600)));
-        assert_eq!(scene.orders.due(scene.at(3600), 9), []);
-        assert_eq!(scene.orders.settled(), 0);
+    fn of_order_1_an_open_round_outlives_its_last_settlement_and_a_settled_one_does_not() {
+        for (mut scene, forgotten, next) in [
+            (open(), FIRST_ROUND, SECOND_ROUND),
+            (kept(), SECOND_ROUND, THIRD_ROUND),
+            (over(), FIRST_ROUND, SECOND_ROUND),
+        ] {
+            scene.orders.take_all();
+            let due = scene.orders.due(scene.at(3600), 9);
+            assert_eq!(due, [Due::Forgotten(id("1"), forgotten)]);
+            assert_eq!(scene.ask("1", Some(forgotten), "anew"), (next, false));
+        }
     }
 
-    #[test]
-    fn the_oldest_delivered_order_makes_room_and_an_undelivered_one_never() {
-        let mut scene = Scene::new();
-        scene.keep("a");
-        scene.deliver("b");
-        scene.deliver("c");
-        scene.keep("d");
-        assert_eq!(scene.orders.settled(), 3);
-        assert_eq!(scene.claim("c"), Claim::Repeated, "b was older");
-        scene.keep("e");
-        assert_eq!(scene.claim("f"), Claim::Full);
-        scene.fresh("f", "waiting");
-        assert_eq!(scene.pay("f").1, ["waiting"]);
-    }
+    // Room.
 
     #[test]
-    fn waiters_who_are_gone_take_no_more_than_twice_the_room() {
+    fn the_oldest_that_was_written_makes_room_and_what_was_written_to_nobody_never() {
         let mut scene = Scene::new();
         for order in ["a", "b", "c"] {
-            scene.keep(order);
+            scene.pay(order).unwrap();
         }
-        for order in ["d", "e", "f"] {
-            scene.fresh(order, "gone");
-            let (serial, _) = scene.pay(order);
-            scene.orders.written(&id(order), serial, Arrival::Failed);
-        }
-        scene.fresh("g", "gone, or not");
-        assert_eq!(scene.claim("g"), Claim::Full);
-        assert_eq!(scene.orders.settled(), 6);
+        assert_eq!(scene.pay("d"), Err(Claim::Full));
+        scene.ask("d", None, "waits");
+        assert_eq!(scene.pay("d"), Err(Claim::Full), "at most means at most");
+        scene.ask("c", None, "one");
+        scene.ask("b", None, "one");
+        let (waiters, forgotten) = scene.orders.settle(&id("d"), settlement(0, scene.start));
+        assert_eq!((waiters, forgotten), (vec!["waits"], Some(Due::Forgotten(id("b"), 0))));
+        assert_eq!(scene.orders.settled(), 3);
+        assert_eq!(scene.pay("b"), Ok((0, vec![])), "c has made room");
+        assert_eq!(scene.pay("c"), Err(Claim::Full));
     }
 
     #[test]
-    fn one_waiter_too_many_is_told_so() {
+    fn what_is_being_recorded_takes_room_and_costs_nobody_theirs_before_it_is_settled() {
         let mut scene = Scene::new();
-        for order in ["a", "b", "c", "d"] {
-            assert_eq!(scene.fresh(order, "one"), Admission::Wait);
+        for order in ["a", "b", "c"] {
+            scene.pay(order).unwrap();
         }
-        assert_eq!(scene.fresh("e", "surplus"), Admission::Full);
-        scene.pay("a");
-        assert_eq!(scene.fresh("e", "later"), Admission::Wait);
+        scene.ask("a", None, "one");
+        assert_eq!(scene.orders.claim(&id("d"), 0), Claim::Settles(0));
+        assert_eq!(scene.orders.claim(&id("e"), 1), Claim::Full);
+        assert_eq!(scene.orders.claim(&id("a"), 1), Claim::Repeated);
+    }
+
+    #[test]
+    fn the_next_round_of_order_1_takes_the_room_of_the_one_before() {
+        let mut scene = over();
+        scene.pay("a").unwrap();
+        scene.pay("b").unwrap();
+        scene.ask("1", None, "second");
+        assert_eq!(scene.pay("1"), Ok((SECOND_ROUND, vec!["second"])));
+        assert_eq!(scene.orders.settled(), 3);
+        assert_eq!(scene.pay("a"), Err(Claim::Repeated));
+    }
+
+    #[test]
+    fn one_waiter_too_many_is_told_so_and_opens_no_round() {
+        let mut scene = over();
+        for order in ["a", "b", "c", "d"] {
+            scene.ask(order, None, "one");
+        }
+        assert_eq!(scene.orders.ask(&id("e"), None), Admission::Full);
+        assert_eq!(scene.orders.ask(&id("1"), None), Admission::Full);
+        scene.pay("a").unwrap();
+        assert_eq!(scene.ask("e", None, "later"), (0, false));
     }
 
     #[test]
     fn nothing_is_left_behind() {
         let mut scene = Scene::new();
-        scene.fresh("a", "one");
-        scene.fresh("b", "two");
-        scene.deliver("a");
+        scene.ask("a", None, "one");
+        scene.ask("b", None, "two");
+        scene.pay("a").unwrap();
         assert_eq!(scene.orders.take_all(), ["two"]);
         scene.orders.due(scene.at(9999), 9);
-        let Orders { by_id, agenda, delivered, waiting, settled, .. } = scene.orders;
-        assert!(by_id.is_empty() && agenda.is_empty() && delivered.is_empty());
+        let Orders { by_id, deadlines, written, waiting, settled, .. } = scene.orders;
+        assert!(by_id.is_empty() && deadlines.is_empty() && written.is_empty());
         assert_eq!((waiting, settled), (0, 0));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crate::order::{OrderId, Receipt};
+use crate::order::{OrderId, OrderResult};
 use crate::page::{self, Asset};
 use crate::request::Request;
 use crate::response::{Response, Status};
@@ -19,7 +19,7 @@ pub enum Wanted {
     /// To wait for this order's result.
     Wait(OrderId),
     /// To settle this order.
-    Pay(OrderId, Receipt),
+    Pay(OrderId, OrderResult),
     /// Whether the server is well.
     Health,
     /// What has happened so far.
@@ -124,7 +124,7 @@ fn pay(request: &Request<'_>, token: Option<&str>, order: OrderId) -> Result<Wan
         return Err(Denied::Unauthorized);
     }
     let body = if request.method == b"POST" { request.body } else { b"" };
-    let receipt = Receipt::parse(body).ok_or(Denied::BadReceipt)?;
+    let receipt = OrderResult::parse(body).ok_or(Denied::BadReceipt)?;
     Ok(Wanted::Pay(order, receipt))
 }
 

@@ -52,6 +52,8 @@ impl Server {
         let spare = SPARE.div_ceil(listeners.len());
         let doors: Vec<_> = listeners.into_iter().map(|l| Door::new(&app, l, spare)).collect();
         let reaped = app.clone();
+        let kept = app.clone();
+        spawn("journal", move || kept.waiters.keep_journal())?;
         let reaper = spawn("reaper", move || reaper::run(&reaped.waiters))?;
         for door in &doors {
             door.clone().open()?;
@@ -150,7 +152,7 @@ impl Door {
         let stream = self.app.seats.leave(seat);
         // A panic has cost this connection, and told about itself.
         if let (Ok(Leaving::Wait { order, last_event_id }), Some(stream)) = (served, stream) {
-            self.app.waiters.wait(&order, stream, last_event_id.as_deref());
+            self.app.waiters.open(&order, stream, last_event_id.as_deref());
         }
     }
 

@@ -4,11 +4,16 @@
 
 use std::borrow::Cow;
 
-use crate::order::Receipt;
+use crate::order::OrderResult;
 
-/// Sent first. It has no data, so no browser dispatches it; but its id marks a browser that comes
-/// back (it sends `Last-Event-ID: 0`), and `retry` is how many milliseconds it waits before it does.
-pub const OPENING: &str = "event:waiting\nid:0\nretry:1000\n\n";
+/// Sent first, as an event that the original page has no listener for. Its id marks a browser that
+/// comes back: it sends `Last-Event-ID: ROUND`, `retry` milliseconds after it has lost its connection.
+///
+/// HTML would keep the id of an event without data too; Firefox and WebKit keep it only of one that
+/// is dispatched, and that needs a `data` line, be it an empty one.
+pub fn opening(round: u64) -> String {
+    format!("event:waiting\nid:{round}\nretry:1000\ndata\n\n")
+}
 
 /// A comment: it keeps proxies from closing a silent connection, and finds out who is gone.
 pub const HEARTBEAT: &str = ":\n\n";
@@ -19,7 +24,7 @@ pub const TIMEOUT: &str = "data:timeout!!\n\n";
 /// No room for another waiter: come back in 5 s. (An error status would end its EventSource for good.)
 pub const FULL: &str = "retry:5000\n\n";
 
-/// The message and the `finish` event of a payback without a text of its own.
+/// The message and the `finish` event of a payback without a body of its own.
 const PAID: &str = "data:支付成功\n\nevent:finish\nid:6666\ndata:哈哈\n\n";
 
 /// Tells the page to close its EventSource.
@@ -29,9 +34,9 @@ const FINISH: &str = "event:finish\nid:6666\ndata:哈哈\n\n";
 pub const FINISH_ID: &[u8] = b"6666";
 
 /// The two last frames of a paid order: the message, and `finish`.
-pub fn paid(receipt: &Receipt) -> Cow<'static, str> {
-    match receipt.text() {
-        Receipt::PAID => PAID.into(),
+pub fn paid(result: &OrderResult) -> Cow<'static, str> {
+    match result.text() {
+        OrderResult::PAID => PAID.into(),
         text => (message(text) + FINISH).into(),
     }
 }
@@ -57,8 +62,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_receipt_has_the_frames_of_the_original() {
-        assert_eq!(paid(&Receipt::default()), PAID);
+    fn the_usual_result_has_the_frames_of_the_original() {
+        assert_eq!(paid(&OrderResult::default()), PAID);
         assert_eq!(PAID, message("支付成功") + FINISH);
     }
 

@@ -35,22 +35,22 @@ with httpx.Client() as client, httpx_sse.connect_sse(client, 'GET', sys.argv[1])
         print(event.event, event.data, event.id, flush=True)
 ";
 
-/// Unlike a browser it forgets the id of an event without data, so when it comes back it is as if it were new.
+/// Unlike a browser it gives an event no id but its own.
 #[test]
 fn eventsource_of_npm() {
     let Some(library) = node(EVENTSOURCE) else { return };
-    assert_eq!(what_it_makes_of_a_payment(library), "message 已付\n42 元 \nfinish 哈哈 6666\n");
+    let expected = "waiting  0\nmessage 已付\n42 元 \nfinish 哈哈 6666\n";
+    assert_eq!(what_it_makes_of_a_payment(library), expected);
 }
 
 /// So does this one.
 #[test]
 fn sseclient_py() {
     let Some(library) = python("sseclient", SSECLIENT_PY) else { return };
-    let expected = "message 已付\n42 元 None\nfinish 哈哈 6666\n";
+    let expected = "waiting  0\nmessage 已付\n42 元 None\nfinish 哈哈 6666\n";
     assert_eq!(what_it_makes_of_a_payment(library), expected);
 }
 
-/// This one remembers it, and hands out every event, also one without data.
 #[test]
 fn httpx_sse() {
     let Some(library) = python("httpx_sse", HTTPX_SSE) else { return };
@@ -84,7 +84,8 @@ fn eventsource_of_npm_comes_back_after_a_restart() {
     server.wait_for_log("event=waiting order=7");
     assert_eq!(server.payback("7"), 1);
     assert!(library.exit().success(), "{}", library.stderr());
-    assert_eq!(library.stdout(), "message 支付成功 \nfinish 哈哈 6666\n");
+    let expected = "waiting  0\nwaiting  0\nmessage 支付成功 \nfinish 哈哈 6666\n";
+    assert_eq!(library.stdout(), expected);
 }
 
 /// Node.js finds a library from the folder that it runs in.

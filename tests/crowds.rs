@@ -10,11 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use orderpay::events::Events;
-use orderpay::order::{OrderId, Receipt};
+use orderpay::order::{OrderId, OrderResult};
 use orderpay::orders::Limits;
 use orderpay::os;
+use orderpay::store::Store;
 use orderpay::waiters::{Payment, Waiters};
-use support::{Client, GREETING, NO_ROOM, PAID, PATIENCE, Server, Stream, eventually, request};
+use support::{Client, NO_ROOM, OPENING, PAID, PATIENCE, Server, Stream, eventually, request};
 
 /// Takes the machine, and as many descriptors as there are.
 fn alone() -> MutexGuard<'static, ()> {
@@ -34,13 +35,14 @@ fn ask(address: SocketAddr, order: &str) -> Client {
 fn with_256_descriptors_400_orders_leave_room_for_their_payments() {
     let _machine = alone();
     let server = Server::start_after("ulimit -n 256", &["--heartbeat", "0.2"]);
-    let mut crowd: Vec<Client> = (0..400).map(|n| ask(server.address, &n.to_string())).collect();
+    let name = |n: usize| format!("one-of-400-{n}");
+    let mut crowd: Vec<Client> = (0..400).map(|n| ask(server.address, &name(n))).collect();
     let first_frame = |client: &mut Client| {
         assert_eq!(client.head().status, 200);
         client.until("\n\n")
     };
     let frames: Vec<Vec<u8>> = crowd.iter_mut().map(first_frame).collect();
-    let is_parked = |frame: &Vec<u8>| frame == GREETING.as_bytes();
+    let is_parked = |frame: &Vec<u8>| frame == OPENING.as_bytes();
     let parked = frames.iter().filter(|frame| is_parked(frame)).count();
     let told_to_come_back = frames.iter().filter(|frame| *frame == NO_ROOM.as_bytes()).count();
     println!("{parked} parked, {told_to_come_back} told to come back");
@@ -49,7 +51,7 @@ fn with_256_descriptors_400_orders_leave_room_for_their_payments() {
 
     let last = frames.iter().rposition(is_parked).expect("a waiter");
     let asked = Instant::now();
-    assert_eq!(server.payback(&last.to_string()), 1);
+    assert_eq!(server.payback(&name(last)), 1);
     assert_eq!(crowd[last].rest(), PAID.as_bytes());
     println!("one of them paid in {:?}", asked.elapsed());
     assert!(asked.elapsed() < Duration::from_secs(1));
@@ -203,13 +205,13 @@ fn a_waiter_whose_buffer_is_full_is_dropped_and_costs_the_others_nothing() {
         remember: 100,
         waiters: 100,
     };
-    let room = Waiters::new(limits, None, Arc::new(Events::quiet()));
+    let room = Waiters::new(Store::new(limits), 9, Arc::new(Events::quiet()));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (full, mixed) = (OrderId::parse(b"full").unwrap(), OrderId::parse(b"mixed").unwrap());
     let park = |order: &OrderId| {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().unwrap();
-        room.wait(order, stream.try_clone().unwrap(), None);
+        room.open(order, stream.try_clone().unwrap(), None);
         (client, stream)
     };
     let (stuck, stuck_too, mut reading) = (park(&full), park(&mixed), park(&mixed));
@@ -217,13 +219,13 @@ fn a_waiter_whose_buffer_is_full_is_dropped_and_costs_the_others_nothing() {
     fill(&stuck_too.1);
 
     let asked = Instant::now();
-    assert_eq!(room.pay(&mixed, &Receipt::default()), Payment::Settled { written: 1 });
-    assert_eq!(room.pay(&full, &Receipt::default()), Payment::Settled { written: 0 });
+    assert_eq!(room.pay(&mixed, &OrderResult::default()), Payment::Settled { written: 1 });
+    assert_eq!(room.pay(&full, &OrderResult::default()), Payment::Settled { written: 0 });
     assert!(asked.elapsed() < Duration::from_secs(1), "nothing blocked");
     drop(reading.1);
     let mut read = String::new();
     reading.0.read_to_string(&mut read).unwrap();
-    assert!(read.ends_with(&[GREETING, PAID].concat()), "{read}");
+    assert!(read.ends_with(&[OPENING, PAID].concat()), "{read}");
 
     let (mut late, _) = park(&full);
     let mut read = vec![0; 4096];
@@ -270,7 +272,7 @@ fn mixed_connection(server: &Server, n: usize) {
         2 => drop(client.send(get("payback")).answer()),
         3 => _ = client.send(get("orderpay")),
         4 => {
-            client.send(get("orderpay")).until(GREETING);
+            client.send(get("orderpay")).until(OPENING);
             server.post(&format!("/sse/payback/order-{n}"), "paid\nat last");
             client.rest();
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use support::event_source::EventSource;
 use support::sse::Event;
-use support::{Client, GREETING, PAID, PATIENCE, Server};
+use support::{Client, OPENING, PAID, PATIENCE, Server};
 
 /// The first of the two frames in [`PAID`].
 const MESSAGE: &str = "data:支付成功\n\n";
@@ -81,7 +81,7 @@ fn pass_on(mut browser: TcpStream, server: SocketAddr, most: usize) {
     browser.write_all(&head.raw).expect("the head");
     // 204 tells the browser to stop, and has no body.
     if head.status == 200 {
-        browser.write_all(&upstream.until(GREETING)).expect("the greeting");
+        browser.write_all(&upstream.until(OPENING)).expect("the greeting");
         let rest = upstream.rest();
         browser.write_all(&rest[..most.min(rest.len())]).expect("the rest");
     }

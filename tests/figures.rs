@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use support::{GREETING, Server, eventually, request};
+use support::{OPENING, Server, eventually, request};
 
 /// Reads Prometheus' text format 0.0.4 as strictly as it is written here: each family has its help, its type and then
 /// its samples, once.
@@ -118,7 +118,7 @@ fn connections_are_counted_now_and_in_all() {
         })
         .collect();
     let mut waiter = server.connect();
-    waiter.send(request("GET", "/sse/orderpay/7", &[], "")).until(GREETING);
+    waiter.send(request("GET", "/sse/orderpay/7", &[], "")).until(OPENING);
     eventually("ten idle connections beside the one that asks", || {
         (figures()["orderpay_connections"] == 11.0).then_some(())
     });

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::thread;
 
-use support::{Answer, Client, GREETING, PAID, Server};
+use support::{Answer, Client, OPENING, PAID, Server};
 
 /// A section of RFC 9112 (or another, where it says so) and its demand, some bytes, and the statuses of all answers:
 /// of one where the connection must end, and of one more where the request that follows must be answered.
@@ -385,7 +385,7 @@ fn what_follows_an_order_is_not_read() {
     let mut waiter = server.connect();
     let requests = ["GET /sse/orderpay/7", "POST /sse/payback/7", "GET /sse/payback/smuggled"];
     waiter.send(requests.map(|it| it.to_owned() + " HTTP/1.1\r\nHost: a\r\n\r\n").concat());
-    waiter.until(GREETING);
+    waiter.until(OPENING);
     assert_eq!(server.payback("7"), 1);
     assert_eq!(waiter.rest(), PAID.as_bytes());
     assert_eq!(server.logged("order=smuggled"), [""; 0]);

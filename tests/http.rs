@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use support::{
-    Answer, Client, GREETING, PAID, Program, STREAM_HEAD, Server, Stream, mask_date, request,
+    Answer, Client, OPENING, PAID, Program, STREAM_HEAD, Server, Stream, mask_date, request,
 };
 
 const HEALTHY: &str =
@@ -98,7 +98,7 @@ fn an_order_may_be_paid_and_placed_in_one_write() {
         [request("GET", "/sse/payback/7", &[], ""), request("GET", "/sse/orderpay/7", &[], "")];
     client.send(pay_and_wait.concat());
     assert_eq!(client.answer().masked(), NOBODY_PAID);
-    assert_eq!(mask_date(&client.rest()), [STREAM_HEAD, GREETING, PAID].concat());
+    assert_eq!(mask_date(&client.rest()), [STREAM_HEAD, OPENING, PAID].concat());
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn in_http_1_0_a_connection_is_good_for_one_request_and_needs_no_host() {
     assert_eq!(whole_conversation(&server, "GET /healthz HTTP/1.0\r\n\r\n"), then_close(HEALTHY));
     let stream = "GET /sse/orderpay/7 HTTP/1.0\r\n\r\n";
     server.payback("7");
-    assert_eq!(whole_conversation(&server, stream), [STREAM_HEAD, GREETING, PAID].concat());
+    assert_eq!(whole_conversation(&server, stream), [STREAM_HEAD, OPENING, PAID].concat());
 }
 
 #[test]

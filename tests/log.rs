@@ -30,11 +30,11 @@ fn the_log_tells_what_happened_in_whole_lines() {
     };
     let mut first = server.orderpay("7");
     server.wait_for_log("event=waiting order=7");
-    let back = Stream::greeted(ask("/sse/orderpay/7", &[("Last-Event-ID", "0")]));
+    let back = Stream::opened(ask("/sse/orderpay/7", &[("Last-Event-ID", "0")]));
     server.wait_for_log_lines(2, "event=waiting order=7");
     assert_eq!((server.payback("7"), first.rest().as_str()), (2, PAID));
     assert_eq!(server.payback("7"), 0);
-    let mut fetched = Stream::greeted(ask("/sse/orderpay/7", &[("Last-Event-ID", "0")]));
+    let mut fetched = Stream::opened(ask("/sse/orderpay/7", &[("Last-Event-ID", "0")]));
     assert_eq!(fetched.rest(), PAID);
     let mut seen = ask("/sse/orderpay/7", &[("Last-Event-ID", "6666")]);
     assert_eq!(seen.answer().status, 204);

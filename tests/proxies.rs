@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use support::proxy::{Edit, FRONT, HAPROXY, Kind, NGINX, Proxy};
 use support::readme::blocks;
 use support::webdriver::Browser;
-use support::{Client, GREETING, HEARTBEAT, PAID, Program, Server, TIMED_OUT, own_network, tool};
+use support::{Client, HEARTBEAT, OPENING, PAID, Program, Server, TIMED_OUT, own_network, tool};
 
 const PATH_OF_ITS_OWN: &str = "### Under a path of its own";
 
@@ -28,9 +28,9 @@ fn events_arrive_at_once() {
 /// From a payback to the end of its stream, 40 times, the quickest first.
 fn delays(server: &Server, address: SocketAddr) -> Vec<Duration> {
     let delay = |order: usize| {
-        let order = order.to_string();
+        let order = format!("{}-{order}", address.port());
         let mut waiter = ask(address, &format!("/sse/orderpay/{order}"));
-        waiter.until(GREETING);
+        waiter.until(OPENING);
         let paid = Instant::now();
         assert_eq!(server.payback(&order), 1);
         assert_eq!(waiter.rest(), PAID.as_bytes());
@@ -49,12 +49,12 @@ fn events_arrive_at_once_also_when_they_are_compressed() {
         let mut curl = Command::new(&curl);
         curl.args(["-siN", "--compressed", "http://127.0.0.1/sse/orderpay/7"]);
         let mut curl = Program::start(&mut curl);
-        curl.wait_for_stdout(GREETING);
+        curl.wait_for_stdout(OPENING);
         assert_eq!(scene.server.payback("7"), 1);
         curl.exit();
         let stdout = curl.stdout();
         let (head, body) = stdout.split_once("\r\n\r\n").expect("a head");
-        assert_eq!(body, [GREETING, PAID].concat());
+        assert_eq!(body, [OPENING, PAID].concat());
         // HAProxy obeys `no-transform`; nginx compresses all the same, and sends each event on.
         let compressed = head.to_lowercase().contains("content-encoding: gzip");
         assert_eq!(compressed, kind.name == NGINX.name, "{head}");
@@ -70,8 +70,8 @@ fn nothing_is_cut_before_its_time() {
             return;
         };
         let asked = Instant::now();
-        let mut waiter = ask(FRONT, "/sse/orderpay");
-        waiter.until(GREETING);
+        let mut waiter = ask(FRONT, "/sse/orderpay/7");
+        waiter.until(OPENING);
         let rest = String::from_utf8(waiter.rest()).unwrap();
         assert_eq!(rest.replace(HEARTBEAT, ""), TIMED_OUT, "{}", kind.name);
         assert!(asked.elapsed() >= Duration::from_secs(2), "{:?}", asked.elapsed());
@@ -87,8 +87,8 @@ fn without_a_heartbeat_a_silent_stream_is_cut() {
             return;
         };
         let asked = Instant::now();
-        let mut waiter = ask(FRONT, "/sse/orderpay");
-        waiter.until(GREETING);
+        let mut waiter = ask(FRONT, "/sse/orderpay/7");
+        waiter.until(OPENING);
         let rest = waiter.try_rest();
         assert!(rest.is_err() || rest.is_ok_and(|it| it.is_empty()), "{} waited", kind.name);
         assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
@@ -99,7 +99,7 @@ fn without_a_heartbeat_a_silent_stream_is_cut() {
 fn who_half_closes_gets_the_whole_answer_through_haproxy() {
     let Some(scene) = Scene::behind(&HAPROXY, &plain(&HAPROXY), &[], &[]) else { return };
     let mut waiter = ask(FRONT, "/sse/orderpay/7");
-    waiter.half_close().until(GREETING);
+    waiter.half_close().until(OPENING);
     assert_eq!(scene.server.payback("7"), 1);
     assert_eq!(waiter.rest(), PAID.as_bytes());
     assert_eq!(ask(FRONT, "/sse/payback/8").half_close().answer().text(), "ok");
@@ -111,6 +111,21 @@ fn who_half_closes_is_gone_for_nginx() {
     let Some(scene) = Scene::behind(&NGINX, &plain(&NGINX), &[], &[]) else { return };
     assert_eq!(ask(FRONT, "/sse/orderpay/7").half_close().rest(), b"");
     assert_eq!(scene.server.payback("7"), 0);
+}
+
+/// HAProxy hides for up to two heartbeats that a tab was closed, and acknowledges what nobody reads.
+#[test]
+fn a_result_that_went_to_a_closed_tab_is_there_for_the_page_that_is_opened_again() {
+    let Some(scene) = Scene::behind(&HAPROXY, &plain(&HAPROXY), &[], &[]) else { return };
+    let mut closed = ask(FRONT, "/sse/orderpay/7");
+    closed.until(OPENING);
+    drop(closed);
+    assert_eq!(scene.server.payback("7"), 1, "the proxy has taken it");
+    for _ in ["opened again", "and again"] {
+        let mut page = ask(FRONT, "/sse/orderpay/7");
+        page.until(OPENING);
+        assert_eq!(page.rest(), PAID.as_bytes());
+    }
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use orderpay::journal::Journal;
-use orderpay::order::{OrderId, Receipt};
+use orderpay::journal::{HEADER, Journal, Record};
+use orderpay::order::{OrderId, OrderResult};
+use orderpay::utc::Utc;
 use support::server::orderpay;
 use support::webdriver::Browser;
 use support::{Folder, PAID, Program, Server, Stream, eventually};
@@ -21,6 +22,11 @@ fn start(journal: &Path) -> Server {
 fn start_on(address: SocketAddr, journal: &Path) -> Server {
     let journal = journal.to_str().expect("a path in UTF-8");
     Server::start_on(&address.to_string(), &["--journal", journal])
+}
+
+fn start_remembering(most: &str, journal: &Path) -> Server {
+    let journal = journal.to_str().expect("a path in UTF-8");
+    Server::start(&["--remember", most, "--journal", journal])
 }
 
 /// Runs a server that must not start, and returns what it says.
@@ -46,21 +52,81 @@ fn a_result_that_nobody_has_fetched_waits_for_its_browser() {
     assert_eq!(server.payback("kept"), 0, "a platform that asks again is told ok again");
 }
 
+/// Ends a server as a restart does, or as a power cut.
+fn end(mut server: Server, signal: &str) {
+    server.program().signal(signal);
+    server.program().exit();
+}
+
 #[test]
-fn a_result_that_was_delivered_goes_only_to_who_comes_back() {
+fn a_paid_order_stays_paid_and_is_not_paid_again() {
+    for signal in ["TERM", "KILL"] {
+        let folder = Folder::new();
+        let journal = folder.join("journal");
+        let server = start(&journal);
+        let mut browser = server.orderpay("done");
+        assert_eq!(server.payback("done"), 1);
+        assert_eq!(browser.rest(), PAID);
+        end(server, signal);
+        let server = start(&journal);
+        assert_eq!(server.post("/sse/payback/done", "once more").text(), "ok");
+        assert_eq!(server.orderpay("done").rest(), PAID, "after SIG{signal}");
+    }
+}
+
+#[test]
+fn an_open_round_of_order_1_stays_open_and_is_paid_once() {
+    for signal in ["TERM", "KILL"] {
+        let folder = Folder::new();
+        let journal = folder.join("journal");
+        let demo = |server: &Server| Stream::open(server.address, "/sse/orderpay", &[]);
+        let mut server = start(&journal);
+        let mut last_round = 0;
+        for number in 0..5 {
+            let opened = demo(&server);
+            assert!(opened.round > last_round, "after SIG{signal}");
+            last_round = opened.round;
+            let round = opened.round.to_string();
+            end(server, signal);
+            server = start(&journal);
+            let text = format!("round {number}");
+            assert_eq!(server.post("/sse/payback", &text).text(), "ok");
+            let fields = [("Last-Event-ID", round.as_str())];
+            let mut back = Stream::open(server.address, "/sse/orderpay", &fields);
+            let frames = format!("data:{text}\n\nevent:finish\nid:6666\ndata:哈哈\n\n");
+            assert_eq!((back.round, back.rest()), (last_round, frames), "after SIG{signal}");
+            let noted = || {
+                let text = fs::read_to_string(&journal).ok()?;
+                text.contains(&format!(" written 1 {round}\n")).then_some(())
+            };
+            eventually("the note that it was told", noted);
+        }
+    }
+}
+
+#[test]
+fn time_is_counted_from_the_settlement_and_a_clock_that_jumps_loses_nothing() {
     let folder = Folder::new();
-    let journal = folder.join("journal");
-    let server = start(&journal);
-    let mut browser = server.orderpay("done");
-    assert_eq!(server.payback("done"), 1);
-    assert_eq!(browser.rest(), PAID);
-    let noted = || fs::read_to_string(&journal).unwrap().contains(" delivered ").then_some(());
-    eventually("the delivery in the journal", noted);
-    server.kill();
-    let server = start(&journal);
-    assert_eq!(server.orderpay("done").so_far(), "", "a fresh order waits");
-    let path = "/sse/orderpay/done";
-    assert_eq!(Stream::open(server.address, path, &[("Last-Event-ID", "0")]).rest(), PAID);
+    for (name, stamp) in [
+        ("ahead", "2001-09-09T01:46:40.000Z"),
+        ("first", "1970-01-01T00:00:00.000Z"),
+        ("behind", "2286-11-20T17:46:40.000Z"),
+    ] {
+        let journal = folder.join(name);
+        let order = OrderId::parse(name.as_bytes()).unwrap();
+        let at = Utc::parse(stamp).unwrap();
+        let result = OrderResult::default();
+        let line = Record::Settled { order, round: 0, at, result }.line();
+        fs::write(&journal, format!("{HEADER}{line}")).unwrap();
+        for _ in 0..2 {
+            let server = start(&journal);
+            assert_eq!(server.orderpay(name).rest(), PAID, "{stamp}");
+        }
+        let journal = journal.to_str().unwrap();
+        let server = Server::start(&["--keep", "0.5", "--journal", journal]);
+        assert_eq!(server.orderpay(name).rest(), PAID, "{stamp}");
+        eventually("it to be forgotten", || (server.payback(name) == 0).then_some(()));
+    }
 }
 
 #[test]
@@ -104,13 +170,15 @@ fn a_damaged_line_stops_the_start_and_is_named() {
     let folder = Folder::new();
     let journal = folder.join("journal");
     let server = start(&journal);
-    server.payback("1");
-    server.payback("2");
+    server.payback("a");
+    server.payback("b");
     server.kill();
-    let damaged = fs::read_to_string(&journal).unwrap().replace(" 1 ", " 3 ");
+    let intact = fs::read_to_string(&journal).unwrap();
+    let line = intact.lines().position(|line| line.contains(" a ")).expect("its line") + 1;
+    let damaged = intact.replace(" a ", " c ");
     fs::write(&journal, &damaged).unwrap();
     let said = refusal(&journal);
-    assert!(said.contains(&format!("{}:2: ", journal.display())), "{said}");
+    assert!(said.contains(&format!("{}:{line}: ", journal.display())), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(fs::read_to_string(&journal).unwrap(), damaged, "it is left as it is");
 }
@@ -143,16 +211,18 @@ fn what_can_not_be_a_journal_is_refused_and_left_alone() {
 fn a_start_with_100_000_orders_takes_less_than_a_second() {
     let folder = Folder::new();
     let path = folder.join("journal");
-    let (journal, _) = Journal::open(&path, Duration::from_secs(3600), usize::MAX).unwrap();
+    let (journal, _) = Journal::open(&path, 1, |_| {}).unwrap();
+    let at = SystemTime::UNIX_EPOCH;
     let settle = |number: usize| {
         let order = OrderId::parse(number.to_string().as_bytes()).unwrap();
-        journal.settled(&order, &Receipt::default())
+        journal.note(&Record::Settled { order, round: 0, at, result: OrderResult::default() });
     };
-    let last = (0..100_000).map(settle).last().unwrap();
-    journal.commit(&last).unwrap();
+    (0..100_000).for_each(settle);
+    journal.close(Instant::now());
+    journal.run(|_| true);
     drop(journal);
     let begin = Instant::now();
-    let server = start(&path);
+    let server = start_remembering("100000", &path);
     let took = begin.elapsed();
     let work = server.cpu_time();
     println!("a start with 100,000 orders took {took:?}, {work:?} of it work");

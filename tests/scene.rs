@@ -4,7 +4,7 @@ mod support;
 
 use std::process::Command;
 
-use support::{GREETING, PAID, Program, STREAM_HEAD, Server, eventually, mask_date, tool};
+use support::{OPENING, PAID, Program, STREAM_HEAD, Server, eventually, mask_date, tool};
 
 #[test]
 fn curl_waits_and_curl_pays() {
@@ -12,12 +12,16 @@ fn curl_waits_and_curl_pays() {
     let Some(mut payer) = command(&["curl", "-s"]) else { return };
     let server = Server::start(&[]);
     let mut waiter = Program::start(waiter.arg(server.url("/sse/orderpay")));
-    waiter.wait_for_stdout(GREETING);
+    let opening = waiter.wait_for_stdout("\n\n");
+    let round = opening.strip_prefix("event:waiting\nid:").and_then(|it| it.split_once('\n'));
+    let (round, rest) = round.unwrap_or_else(|| panic!("{opening:?}"));
+    assert!(round.bytes().all(|digit| digit.is_ascii_digit()), "{opening:?}");
+    assert_eq!(rest, "retry:1000\ndata\n\n");
 
     let (status, payer) = Program::run(payer.arg(server.url("/sse/payback")));
     assert_eq!((status.code(), payer.stdout()), (Some(0), "ok".to_owned()));
     assert_eq!(waiter.exit().code(), Some(0));
-    assert_eq!(waiter.stdout(), [GREETING, PAID].concat());
+    assert_eq!(waiter.stdout(), [&opening, PAID].concat());
 }
 
 #[test]
@@ -25,10 +29,10 @@ fn curl_shows_every_byte_of_the_stream() {
     let Some(mut curl) = command(&["curl", "-siN"]) else { return };
     let server = Server::start(&[]);
     let mut waiter = Program::start(curl.arg(server.url("/sse/orderpay/7")));
-    waiter.wait_for_stdout(GREETING);
+    waiter.wait_for_stdout(OPENING);
     assert_eq!(server.payback("7"), 1);
     assert_eq!(waiter.exit().code(), Some(0));
-    assert_eq!(mask_date(waiter.stdout().as_bytes()), [STREAM_HEAD, GREETING, PAID].concat());
+    assert_eq!(mask_date(waiter.stdout().as_bytes()), [STREAM_HEAD, OPENING, PAID].concat());
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn wget_waits_too() {
     server.wait_for_log("event=waiting order=7");
     assert_eq!(server.payback("7"), 1);
     assert_eq!(waiter.exit().code(), Some(0));
-    assert_eq!(waiter.stdout(), [GREETING, PAID].concat());
+    assert_eq!(waiter.stdout(), [OPENING, PAID].concat());
 }
 
 #[test]
@@ -98,7 +102,7 @@ fn nc_plays_both_parts(nc: &[&str]) {
     piped.close_stdin();
     let typed = start_nc(nc, &server, "GET /sse/orderpay/7 HTTP/1.0\n\n");
     for waiter in [&piped, &typed] {
-        waiter.wait_for_stdout(GREETING);
+        waiter.wait_for_stdout(OPENING);
     }
 
     let mut payer = start_nc(nc, &server, "GET /sse/payback/7 HTTP/1.0\n\n");
@@ -106,7 +110,7 @@ fn nc_plays_both_parts(nc: &[&str]) {
     assert!(payer.exit().success(), "{nc:?}");
     assert_eq!(mask_date(payer.stdout().as_bytes()), PAYBACK_OK.replace("{N}", "2"));
 
-    let whole_stream = [STREAM_HEAD, GREETING, PAID].concat();
+    let whole_stream = [STREAM_HEAD, OPENING, PAID].concat();
     for mut waiter in [piped, typed] {
         eventually("all the frames", || waiter.stdout().ends_with(PAID).then_some(()));
         waiter.close_stdin();

@@ -13,10 +13,12 @@ use support::proxy::{FRONT, NGINX, Proxy};
 use support::readme::blocks;
 use support::server::{delivered, orderpay, path_to_orderpay};
 use support::{
-    Client, Folder, GREETING, NO_ROOM, PATIENCE, Program, Server, eventually, own_network,
+    Client, Folder, NO_ROOM, OPENING, PATIENCE, Program, Server, eventually, own_network,
 };
 
 const PORTS: [u16; 3] = [8881, 8882, 8883];
+/// Each has a number, from this on: order 1 is a case of its own.
+const FIRST: usize = 1000;
 const ORDERS: usize = 300;
 /// One instance is killed when so many are paid, and is away for so long.
 const PAID_BEFORE: usize = 60;
@@ -30,7 +32,7 @@ fn one_of_three_is_killed_and_nothing_is_lost_and_nobody_else_disturbed() {
     let paid = &AtomicUsize::new(0);
     thread::scope(|scope| {
         let browser = |order| scope.spawn(move || wait_for(order));
-        let browsers: Vec<_> = (0..ORDERS).map(browser).collect();
+        let browsers: Vec<_> = (FIRST..FIRST + ORDERS).map(browser).collect();
         let waiting = eventually("all who wait", || {
             let waiting = PORTS.map(waiters);
             (waiting.iter().sum::<usize>() == ORDERS).then_some(waiting)
@@ -58,7 +60,7 @@ fn without_a_number_it_is_order_1_wherever_that_is() {
     let Some(_three) = Three::start() else { return };
     for (wait, pay) in [("/sse/orderpay", "/sse/payback/1"), ("/sse/orderpay/1", "/sse/payback")] {
         let mut waiter = ask(&format!("GET {wait}"), "", "");
-        waiter.until(GREETING);
+        waiter.until("\n\n");
         assert_eq!(delivered(&ask(&format!("GET {pay}"), "", "").answer()), 1);
     }
 }
@@ -110,12 +112,12 @@ fn wait_for(order: usize) -> Seen {
         );
         let stream = client.try_rest().unwrap_or_else(|_| client.take_received());
         let stream = String::from_utf8(stream).unwrap();
-        if let Some(result) = stream.strip_prefix(GREETING).filter(|it| !it.is_empty()) {
+        if let Some(result) = stream.strip_prefix(OPENING).filter(|it| !it.is_empty()) {
             assert_eq!(result, format!("data:{order}\n\nevent:finish\nid:6666\ndata:哈哈\n\n"));
             return seen;
         }
         seen.sent_away |= stream == NO_ROOM;
-        if stream == GREETING {
+        if stream == OPENING {
             last_event_id = "Last-Event-ID: 0\r\n";
         }
         thread::sleep(PAUSE);
@@ -125,7 +127,7 @@ fn wait_for(order: usize) -> Seen {
 
 /// Does as a payment platform does, which tries again until it is told `ok`; which orders it tried again.
 fn pay_every_other(first: usize, paid: &AtomicUsize) -> HashSet<usize> {
-    let mut left: VecDeque<usize> = (first..ORDERS).step_by(2).collect();
+    let mut left: VecDeque<usize> = (FIRST + first..FIRST + ORDERS).step_by(2).collect();
     let mut tried_again = HashSet::new();
     let deadline = Instant::now() + PATIENCE;
     while let Some(order) = left.pop_front() {

@@ -1,4 +1,4 @@
-//! What does a waiter see? The event stream byte for byte, and who hears what when (sections 3 and 4 of the contract).
+//! What does a waiter see? The event stream byte for byte, and who hears what when as README.md promises it.
 
 mod support;
 
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use support::event_source::EventSource;
 use support::sse::Parser;
 use support::{
-    Client, GREETING, HEARTBEAT, NO_ROOM, PAID, PATIENCE, STREAM_HEAD, Server, Stream, TIMED_OUT,
-    eventually, request, stays_true,
+    Client, HEARTBEAT, NO_ROOM, OPENING, PAID, PATIENCE, STREAM_HEAD, Server, Stream, TIMED_OUT,
+    eventually, mask_date, request, stays_true,
 };
 
 const FINISH: &str = "event:finish\nid:6666\ndata:哈哈\n\n";
@@ -27,18 +27,18 @@ fn come_back(server: &Server, order: &str, last_event_id: &str) -> Stream {
 // One payment.
 
 #[test]
-fn a_payment_is_byte_for_byte_the_contract() {
+fn a_payment_is_byte_for_byte_what_was_promised() {
     let server = Server::start(&[]);
     let mut waiter = server.connect();
     waiter.send(request("GET", "/sse/orderpay/7", &[], ""));
-    waiter.until(GREETING);
+    waiter.until(OPENING);
     assert_eq!(server.payback("7"), 1);
-
-    let mut again = server.orderpay("7");
-    assert_eq!(again.head.masked(), STREAM_HEAD);
-    assert_eq!(server.payback("7"), 1);
-    assert_eq!(again.rest(), PAID);
     assert_eq!(waiter.rest(), PAID.as_bytes());
+
+    let mut again = server.connect();
+    again.send(request("GET", "/sse/orderpay/7", &[], ""));
+    let whole_stream = [STREAM_HEAD, OPENING, PAID].concat();
+    assert_eq!(mask_date(&again.rest()), whole_stream, "a result that is there comes at once");
 }
 
 #[test]
@@ -80,19 +80,86 @@ fn an_order_left_out_is_order_1() {
     assert_eq!(waiter.rest(), PAID);
 }
 
-#[test]
-fn the_demo_can_be_repeated() {
-    let mut server = Server::start(&[]);
-    for _ in 0..3 {
-        let mut waiter = Stream::open(server.address, "/sse/orderpay", &[]);
-        let paid = server.get("/sse/payback");
-        assert_eq!((paid.text().as_str(), paid.field("Orderpay-Delivered")), ("ok", Some("1")));
-        assert_eq!(waiter.rest(), PAID);
-    }
-    assert_eq!(server.ever_logged("event=paid order=1 delivered=1"), 3);
+// Order 1, in rounds.
+
+/// Asks for order 1.
+fn demo(server: &Server) -> Stream {
+    Stream::open(server.address, "/sse/orderpay", &[])
 }
 
-// What is kept, and for whom.
+#[test]
+fn the_demo_can_be_repeated_in_rounds_each_larger_than_all_before() {
+    let mut server = Server::start(&[]);
+    let mut last_round = 6666;
+    for _ in 0..3 {
+        let (mut waiter, mut other) = (demo(&server), demo(&server));
+        assert!(waiter.round > last_round && other.round == waiter.round, "{last_round}");
+        last_round = waiter.round;
+        let paid = server.get("/sse/payback");
+        assert_eq!((paid.text().as_str(), paid.field("Orderpay-Delivered")), ("ok", Some("2")));
+        assert_eq!(waiter.rest(), PAID);
+        assert_eq!(other.rest(), PAID);
+        assert_eq!(server.payback("1"), 0, "the round is over, and this is a repeated one");
+    }
+    assert_eq!(server.ever_logged("event=paid order=1 delivered=2"), 3);
+    let server = Server::start(&[]);
+    assert!(demo(&server).round > last_round, "also than those of an earlier process");
+}
+
+#[test]
+fn what_order_1_was_paid_while_nobody_waited_is_kept_for_the_next_who_asks() {
+    let server = Server::start(&[]);
+    assert_eq!(server.payback("1"), 0);
+    let mut first = demo(&server);
+    assert_eq!(first.rest(), PAID);
+    let second = demo(&server);
+    assert!(second.round > first.round, "it has been told");
+
+    let abandoned = second.round;
+    second.client.reset();
+    assert_eq!(server.payback("1"), 0, "a round is settled also when its waiters have left");
+    assert_eq!(server.payback("1"), 0);
+    let mut third = demo(&server);
+    assert_eq!((third.round, third.rest().as_str()), (abandoned, PAID));
+}
+
+#[test]
+fn who_lost_its_line_in_a_round_of_order_1_gets_the_result_of_that_round_and_of_no_other() {
+    let server = Server::start(&[]);
+    let mut first = demo(&server);
+    let round = first.round.to_string();
+    assert_eq!(come_back(&server, "1", &round).round, first.round, "it waits on");
+    server.post("/sse/payback", "first");
+    first.rest();
+
+    let frames = ["data:first\n\n", FINISH].concat();
+    assert_eq!(come_back(&server, "1", &round).rest(), frames);
+    let second = demo(&server);
+    let mut again = come_back(&server, "1", &round);
+    assert_eq!((again.round, again.rest().as_str()), (first.round, frames.as_str()));
+    assert_eq!(come_back(&server, "1", &second.round.to_string()).round, second.round);
+    server.post("/sse/payback", "second");
+    let mut late = come_back(&server, "1", &round);
+    assert_eq!(late.so_far(), "", "its own result is not the last one any more");
+    assert_eq!(server.payback("1"), 1);
+    assert_eq!(late.rest(), PAID);
+}
+
+#[test]
+fn a_last_event_id_that_names_no_round_of_order_1_is_as_good_as_none() {
+    let server = Server::start(&[]);
+    for last_event_id in ["x", "-1", "1x", "0x1", "1.0", "٥"] {
+        assert_eq!(server.payback("1"), 0);
+        assert_eq!(come_back(&server, "1", last_event_id).rest(), PAID, "{last_event_id}");
+        let mut next = come_back(&server, "1", last_event_id);
+        assert_eq!(next.so_far(), "", "{last_event_id}");
+        assert_eq!(server.payback("1"), 1);
+        assert_eq!(next.rest(), PAID);
+        drop(demo(&server)); // opens the next round, for the next payback
+    }
+}
+
+// What is remembered, and for whom.
 
 #[test]
 fn a_payment_before_its_order_is_kept_for_it() {
@@ -130,17 +197,16 @@ fn a_repeated_payment_is_acknowledged_and_changes_nothing() {
 }
 
 #[test]
-fn a_fresh_order_after_the_delivery_waits_anew() {
+fn a_paid_order_stays_paid_for_all_who_ask_as_often_as_they_ask() {
     let server = Server::start(&[]);
     let mut first = server.orderpay("7");
     assert_eq!(server.payback("7"), 1);
     assert_eq!(first.rest(), PAID);
-
-    let mut second = server.orderpay("7");
-    server.wait_for_log_lines(2, "event=waiting order=7");
-    assert_eq!(second.so_far(), "");
-    assert_eq!(server.payback("7"), 1);
-    assert_eq!(second.rest(), PAID);
+    for _ in 0..2 {
+        assert_eq!(server.orderpay("7").rest(), PAID);
+        assert_eq!(come_back(&server, "7", "0").rest(), PAID);
+        assert_eq!(server.payback("7"), 0);
+    }
 }
 
 #[test]
@@ -170,14 +236,13 @@ fn a_full_memory_refuses_what_it_could_not_deliver() {
     assert_eq!(server.get("/sse/payback/3").masked(), FULL);
 
     let mut waiter = server.orderpay("3");
-    assert_eq!(server.payback("3"), 1, "somebody waits for it");
-    assert_eq!(waiter.rest(), PAID);
+    assert_eq!(server.get("/sse/payback/3").status, 503, "at most means at most");
     assert_eq!(server.payback("1"), 0, "a repeated one is acknowledged");
 
     assert_eq!(server.orderpay("1").rest(), PAID);
-    assert_eq!(server.payback("4"), 0, "what was delivered made room");
-    assert_eq!(server.orderpay("2").rest(), PAID, "what was not delivered is still there");
-    assert_eq!(server.orderpay("4").rest(), PAID);
+    assert_eq!(server.payback("3"), 1, "what was told to somebody made room");
+    assert_eq!(waiter.rest(), PAID);
+    assert_eq!(server.orderpay("2").rest(), PAID, "what was told to nobody is still there");
 }
 
 // Coming back.
@@ -313,26 +378,27 @@ fn a_waiter_that_half_closes_with_its_request_gets_its_whole_answer() {
     let server = Server::start(&[]);
     let mut client = server.connect();
     client.send(request("GET", "/sse/orderpay/7", &[], "")).half_close();
-    let mut waiter = Stream::greeted(client);
+    let mut waiter = Stream::opened(client);
     assert_eq!(server.payback("7"), 1);
     assert_eq!(waiter.rest(), PAID);
 
     server.payback("8");
     let mut client = server.connect();
     client.send(request("GET", "/sse/orderpay/8", &[], "")).half_close();
-    assert_eq!(Stream::greeted(client).rest(), PAID);
+    assert_eq!(Stream::opened(client).rest(), PAID);
 }
 
 #[test]
 fn what_a_waiter_sends_never_costs_it_its_last_frames() {
     let server = Server::start(&["--timeout", "0.4"]);
     for length in [1, 5_000, 60_000, 1_000_000] {
-        let mut paid = server.orderpay("7");
+        let order = length.to_string();
+        let mut paid = server.orderpay(&order);
         let mut timed_out = server.orderpay("8");
         for waiter in [&mut paid, &mut timed_out] {
             waiter.client.send(vec![b'x'; length]);
         }
-        assert_eq!(server.payback("7"), 1);
+        assert_eq!(server.payback(&order), 1);
         assert_eq!(paid.rest(), PAID, "after {length} bytes");
         assert_eq!(timed_out.rest(), TIMED_OUT, "after {length} bytes");
     }
@@ -346,14 +412,14 @@ fn what_a_waiter_sends_with_its_request_is_not_another_request() {
         [request("GET", "/sse/orderpay/7", &[], ""), request("GET", "/sse/payback/8", &[], "")]
             .concat();
     client.send(both);
-    let mut waiter = Stream::greeted(client);
+    let mut waiter = Stream::opened(client);
     assert_eq!(server.payback("7"), 1);
     assert_eq!(waiter.rest(), PAID);
 
     server.payback("9");
     let mut client = server.connect();
     client.send([request("GET", "/sse/orderpay/9", &[], ""), vec![b'x'; 50_000]].concat());
-    assert_eq!(Stream::greeted(client).rest(), PAID, "also when the result is there at once");
+    assert_eq!(Stream::opened(client).rest(), PAID, "also when the result is there at once");
     assert_eq!(server.ever_logged("event=paid order=8 delivered=0"), 0);
 }
 
@@ -381,19 +447,18 @@ fn one_waiter_too_many_is_told_to_come_back() {
     let mut surplus = loop {
         let mut client = server.connect();
         client.send(request("GET", &format!("/sse/orderpay/{}", parked.len()), &[], ""));
-        let head = client.head();
-        assert_eq!(head.masked(), STREAM_HEAD);
+        assert_eq!(client.head().masked(), STREAM_HEAD);
         if client.until("\n\n") == NO_ROOM.as_bytes() {
             break client;
         }
-        parked.push(Stream { head, client });
+        parked.push(client);
     };
     assert_eq!(surplus.rest(), b"");
     server.wait_for_log(&format!("event=full order={}", parked.len()));
 
     assert_eq!(server.payback("0"), 1, "those who are parked can be paid");
-    assert_eq!(parked[0].rest(), PAID);
-    assert_eq!(server.orderpay("0").head.masked(), STREAM_HEAD, "there is room again");
+    assert_eq!(parked[0].rest(), PAID.as_bytes());
+    assert_eq!(server.orderpay("another").so_far(), "", "there is room again");
 }
 
 // What a payment says.
@@ -401,7 +466,7 @@ fn one_waiter_too_many_is_told_to_come_back() {
 #[test]
 fn each_line_of_a_text_becomes_a_line_of_data() {
     let server = Server::start(&[]);
-    for (said, frame) in [
+    for (order, (said, frame)) in (1000..).zip([
         ("", "data:支付成功\n\n"),
         ("a", "data:a\n\n"),
         ("a\rb\r\nc\nd", "data:a\ndata:b\ndata:c\ndata:d\n\n"),
@@ -411,9 +476,10 @@ fn each_line_of_a_text_becomes_a_line_of_data() {
         ),
         (" a space", "data:  a space\n\n"),
         ("\u{feff}a\u{2028}b\u{85}c", "data:\u{feff}a\u{2028}b\u{85}c\n\n"),
-    ] {
-        let mut waiter = server.orderpay("7");
-        assert_eq!(server.post("/sse/payback/7", said).field("Orderpay-Delivered"), Some("1"));
+    ]) {
+        let mut waiter = server.orderpay(&order.to_string());
+        let answer = server.post(&format!("/sse/payback/{order}"), said);
+        assert_eq!(answer.field("Orderpay-Delivered"), Some("1"));
         let frames = waiter.rest();
         assert_eq!(frames, [frame, FINISH].concat(), "{said:?}");
 

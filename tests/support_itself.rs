@@ -70,9 +70,11 @@ fn a_retry_is_taken_only_when_it_is_all_digits() {
 }
 
 #[test]
-fn the_greeting_sets_the_id_and_dispatches_nothing() {
+fn the_opening_is_an_event_that_sets_the_id() {
     let mut parser = Parser::default();
-    assert_eq!(parser.push(support::GREETING.as_bytes()), []);
+    let (kind, data, last_event_id) = ("waiting".into(), String::new(), "0".into());
+    let opening = Event { kind, data, last_event_id };
+    assert_eq!(parser.push(support::OPENING.as_bytes()), [opening]);
     assert_eq!(parser.last_event_id, "0");
     parser.push(support::HEARTBEAT.as_bytes());
     assert_eq!((parser.last_event_id.as_str(), parser.comments), ("0", 1));

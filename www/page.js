@@ -3,7 +3,9 @@
 import { grow } from './diagram.js';
 import { needsToken, newOrderUrl, order, timeoutSeconds } from './order.js';
 import { pay } from './payer.js';
-import { checkLine, hurry, loseConnection, placeOrder, secondsLeft, tellOf } from './waiter.js';
+import {
+  checkLine, comeBackToPage, hurry, leave, loseConnection, placeOrder, secondsLeft, tellOf,
+} from './waiter.js';
 import { showWays } from './ways.js';
 import { closeWire, closeWireSoon, openWire } from './wire.js';
 import { say, showAllWords, showWord, switchLanguage } from './words.js';
@@ -40,6 +42,11 @@ function isOver() {
   return state === 'paid' || state === 'timed-out';
 }
 
+/** A paid order stays paid, but for order 1. */
+function canWaitAgain() {
+  return state === 'timed-out' || (state === 'paid' && order === '1');
+}
+
 function showTitle() {
   document.title = `${say(state)} · ${order}`;
 }
@@ -55,7 +62,8 @@ function showMessage(text) {
 // The buttons
 
 function showButtons() {
-  element('again').hidden = !isOver();
+  element('again').hidden = !canWaitAgain();
+  element('wait').disabled = isOver() && !canWaitAgain();
   element('pay').disabled = element('pay-text').disabled = handsOff || needsToken;
   element('lose').disabled = handsOff || state !== 'waiting';
   element('wait').setAttribute('aria-pressed', handsOff);
@@ -63,7 +71,7 @@ function showButtons() {
 
 function pressWait() {
   handsOff = !handsOff;
-  if (isOver()) placeOrder();
+  if (canWaitAgain()) placeOrder();
   else showButtons();
 }
 
@@ -127,6 +135,8 @@ renewOrderLink();
 listenToButtons();
 addEventListener('hashchange', changeLanguage);
 addEventListener('online', hurry);
+addEventListener('pagehide', leave);
+addEventListener('pageshow', ({ persisted }) => persisted && comeBackToPage());
 document.addEventListener('visibilitychange', hurry);
 setInterval(showTime, CLOCK_MS);
 tellOf({ onState: showState, onMessage: showMessage });

@@ -11,8 +11,6 @@ import { giveBack, mayConnect, somebodyLeft, takeTicket } from './tabs.js';
 
 /** What the server says instead of a result when the time is over. */
 const TIMEOUT_TEXT = 'timeout!!';
-/** The id of the greeting, and so what a browser that comes back sends. */
-const GREETING_ID = '0';
 /** Who has heard nothing when so little is left is on a line that has died in silence. */
 const OVERDUE_SECONDS = -1.5;
 
@@ -20,7 +18,7 @@ let tell = null; // who is told of states and messages
 let state = null;
 let source = null;
 let ticket = null;
-let lastEventId = null;
+let lastEventId = null; // of the opening, and so what a browser that comes back sends
 let openedAt = null; // when the stream that is open began, by a clock that goes on while the computer sleeps
 let requestIsDrawn = false;
 let lastText = null;
@@ -63,6 +61,22 @@ export function checkLine() {
   if (secondsLeft() < OVERDUE_SECONDS) comeBack();
 }
 
+/** Leaves the page, which may go into the back/forward cache: nobody reads there what the server pushes. */
+export function leave() {
+  source?.close();
+}
+
+/** Comes back from there, and asks what has happened meanwhile. */
+export function comeBackToPage() {
+  if (isOver() || state === 'crowded') return;
+  ticket = takeTicket();
+  comeBack();
+}
+
+function isOver() {
+  return state === 'paid' || state === 'timed-out';
+}
+
 /** Comes back at once, since somebody looks. */
 export function hurry() {
   if (state === 'reconnecting') comeBack();
@@ -83,6 +97,7 @@ function comeBack() {
 function listen(newSource) {
   source = newSource;
   source.addEventListener('open', onOpen);
+  source.addEventListener('waiting', (opening) => (lastEventId = opening.lastEventId));
   source.addEventListener('message', onMessage);
   source.addEventListener('finish', onFinish);
   source.addEventListener('error', onError);
@@ -93,7 +108,6 @@ function onOpen() {
   if (!requestIsDrawn) drawRequest();
   requestIsDrawn = false;
   record('open');
-  lastEventId = GREETING_ID;
   openedAt = Date.now();
   enter('waiting');
 }

@@ -1,411 +1,686 @@
-//! The file of a journal: opened, appended to, mended and rewritten, by one thread at a time.
+//! The file of a journal: opened, appended to, repaired and rewritten, by the one thread that has it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, Write};
+use std::mem;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-use std::{error, fmt};
 
-use super::record::{self, HEADER, Record};
+use super::error::{OpenError, Problem, step};
+use super::record::{Format, HEADER, MARK, Record};
+use super::replay::{Sound, replay};
 
 /// A journal is rewritten when it has doubled since the last time, but not while it is smaller than
 /// this (in bytes). So each record is written about twice, and the file is never much larger than
 /// twice what is worth remembering.
 const SMALL: u64 = 64 * 1024;
 
+/// So many bytes of notes are synced though nobody waits for it, for until then they are kept in
+/// memory too.
+const MAX_UNSYNCED: usize = 64 * 1024;
+
+/// What a journal is called while it is rewritten: its name, with this behind it.
+const REWRITE: &str = ".rewrite";
+
 /// The file, and what is known of it.
 pub struct Disk {
     path: PathBuf,
     file: File,
-    keep: Duration,
-    most: usize,
+    format: Format,
     /// Bytes that are there, all of them whole lines.
     written: u64,
     /// Bytes that are certainly on disk.
-    synced: u64,
-    /// Something else may stand after those, and has to go before anything is appended.
-    ragged: bool,
+    pub synced: u64,
+    /// The notes among the bytes that are not.
+    unsynced: Vec<u8>,
+    /// After a failure: what stands behind the synced bytes has to go before anything is appended.
+    torn: bool,
     /// The file got its name, but its folder may not have that on disk.
-    misplaced: bool,
+    rename_unsynced: bool,
     /// The size, in bytes, at which it is rewritten.
     limit: u64,
 }
 
-/// Why a journal can't be used.
-#[derive(Debug)]
-pub struct OpenError {
-    path: PathBuf,
-    problem: Problem,
-}
-
-#[derive(Debug)]
-enum Problem {
-    Io(io::Error),
-    Locked,
-    NoJournal,
-    Damaged { line: usize },
-}
-
-/// What was found in a journal.
-pub struct Found {
-    /// What it remembers, the oldest first.
-    pub records: Vec<Record>,
-    /// Bytes of a torn last line, which were cut off.
-    pub torn: usize,
-}
-
 impl Disk {
-    /// Opens or makes the file and locks it; `keep` and `most` tell what is worth remembering.
-    pub fn open(path: &Path, keep: Duration, most: usize) -> Result<(Disk, Found), OpenError> {
+    /// Opens or makes the file, locks it, and hands over its records; with the length in bytes of
+    /// a tail that was cut off.
+    pub fn open(path: &Path, apply: impl FnMut(Record)) -> Result<(Disk, u64), OpenError> {
         let fail = |problem| OpenError { path: path.to_owned(), problem };
-        let mut disk = Disk::lock(path, keep, most).map_err(fail)?;
-        let found = disk.recover().map_err(fail)?;
-        Ok((disk, found))
+        let mut disk = Disk::lock(path).map_err(fail)?;
+        let tail = disk.recover(apply).map_err(fail)?;
+        Ok((disk, tail))
     }
 
     /// The lock belongs to the file, not to its name, and a rewriting gives the name to another
     /// file, locked already. So a lock on the file that has the name is the only one.
-    fn lock(path: &Path, keep: Duration, most: usize) -> Result<Disk, Problem> {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let opened = file.metadata()?;
-        if !opened.is_file() {
+    fn lock(path: &Path) -> Result<Disk, Problem> {
+        refuse_reserved(path)?;
+        let opened = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let file = opened.map_err(step("open"))?;
+        if !file.metadata()?.is_file() {
             return Err(Problem::NoJournal);
         }
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => Problem::Locked,
-            TryLockError::Error(error) => Problem::Io(error),
+            TryLockError::Error(error) => Problem::Io(step("lock")(error)),
         })?;
         // What a symbolic link leads to is rewritten, not the link.
-        let path = path.canonicalize()?;
-        let named = path.metadata()?;
-        if (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
-            return Err(Problem::Locked);
-        }
-        let (written, synced, ragged, misplaced, limit) = (0, 0, false, true, SMALL);
-        Ok(Disk { path, file, keep, most, written, synced, ragged, misplaced, limit })
+        let path = path.canonicalize().map_err(step("resolve"))?;
+        refuse_reserved(&path)?;
+        let disk = Disk {
+            path,
+            file,
+            format: Format::V2,
+            written: 0,
+            synced: 0,
+            unsynced: Vec::new(),
+            torn: false,
+            rename_unsynced: true,
+            limit: SMALL,
+        };
+        if disk.has_its_name()? { Ok(disk) } else { Err(Problem::Locked) }
     }
 
-    /// Reads the file, and rewrites it without what is not worth remembering.
-    fn recover(&mut self) -> Result<Found, Problem> {
-        let (text, header) = (self.read()?, HEADER.as_bytes());
-        if !text.starts_with(header) && !header.starts_with(&text) {
-            return Err(Problem::NoJournal);
+    /// Reads the file and cuts its tail off. What it says then is on disk, whoever has written it.
+    fn recover(&mut self, mut apply: impl FnMut(Record)) -> Result<u64, Problem> {
+        let Sound { length, format, tail } = self.replay(|record| {
+            apply(record);
+            Ok(())
+        })?;
+        (self.written, self.synced, self.format) = (length, length, format);
+        (self.limit, self.torn) = (SMALL.max(2 * length), tail > 0);
+        self.repair()?;
+        if length == 0 {
+            // An empty file gets its header as a whole, or not at all.
+            self.rewrite(|_| true)?;
         }
-        let whole = text.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
-        let records = self.replay(&text[..whole])?;
-        (self.written, self.synced) = (whole as u64, whole as u64);
-        self.ragged = whole < text.len();
-        match self.replace(&records) {
-            // There is no room for a second file; the first one is as good.
-            Err(error) if is_full(&error) && whole > 0 => self.file.sync_data()?,
-            replaced => replaced?,
-        }
-        Ok(Found { records, torn: text.len() - whole })
+        self.file.sync_all().map_err(step("sync"))?;
+        Ok(tail)
     }
 
-    /// Appends whole lines; if `sync`, they are on disk then. After an error none of them
-    /// is there.
-    pub fn append(&mut self, lines: &[u8], sync: bool) -> io::Result<()> {
-        // Who waits for a sync can wait for that too. Who doesn't may be the reaper, and others wait
-        // for it.
-        if sync {
-            self.rewrite_if_due();
-        }
-        let appended = self.mend().and_then(|()| self.try_append(lines, sync));
+    fn replay(&self, apply: impl FnMut(Record) -> io::Result<()>) -> Result<Sound, Problem> {
+        let mut file = &self.file;
+        file.rewind().map_err(step("read"))?;
+        replay(BufReader::new(file), apply)
+    }
+
+    /// Appends whole lines, the notes among which are given once more. If somebody waits for them
+    /// they are on disk then; whether they are is returned. After an error none of them is there.
+    pub fn append(&mut self, lines: &[u8], notes: &[u8], awaited: bool) -> io::Result<bool> {
+        self.unsynced.extend(notes);
+        let sync = awaited || self.unsynced.len() > MAX_UNSYNCED;
+        let appended = self.repair().and_then(|()| self.try_append(lines, sync));
         if appended.is_err() {
+            self.torn = true;
             // Where this fails, it comes first next time.
-            let _ = self.mend();
+            let _ = self.repair();
         }
-        appended
+        appended.map(|()| sync)
+    }
+
+    /// After a failure: the notes that it has cut off.
+    pub fn take_notes(&mut self) -> Vec<u8> {
+        mem::take(&mut self.unsynced)
     }
 
     fn try_append(&mut self, lines: &[u8], sync: bool) -> io::Result<()> {
-        self.ragged = true;
-        self.file.write_all(lines)?;
-        if sync {
-            self.file.sync_data()?;
+        if self.format == Format::V1 {
+            self.append_header()?;
         }
-        self.ragged = false;
+        self.file.write_all(lines).map_err(step("write"))?;
         self.written += lines.len() as u64;
         if sync {
+            self.file.sync_data().map_err(step("sync"))?;
+            self.keep_name()?;
             self.synced = self.written;
+            self.unsynced.clear();
         }
+        Ok(())
+    }
+
+    /// Goes on in today's format. A whole line of version 1 must not be damaged, so this one gets
+    /// its end when the rest of it is on disk: no power cut leaves a part of it with an end.
+    fn append_header(&mut self) -> io::Result<()> {
+        for part in [HEADER.trim_end(), "\n"] {
+            self.file.write_all(part.as_bytes()).map_err(step("write"))?;
+            self.file.sync_all().map_err(step("sync"))?;
+        }
+        self.written += HEADER.len() as u64;
+        self.synced = self.written;
+        self.format = Format::V2;
         Ok(())
     }
 
     /// Makes up for what an earlier failure has left behind.
-    fn mend(&mut self) -> io::Result<()> {
-        if self.ragged {
-            self.file.set_len(self.synced)?;
+    fn repair(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.synced).map_err(step("cut"))?;
             self.written = self.synced;
-            self.ragged = false;
+            self.torn = false;
         }
-        if self.misplaced {
+        if self.rename_unsynced {
             let folder = self.path.parent().unwrap_or(Path::new("/"));
-            File::open(folder)?.sync_all()?;
-            self.misplaced = false;
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            where_supported(synced).map_err(step("sync its folder"))?;
+            self.rename_unsynced = false;
         }
         Ok(())
     }
 
-    /// Rewrites the file if it has grown enough. What can't be rewritten stays as good as it was,
-    /// and is left alone until it has doubled again.
-    fn rewrite_if_due(&mut self) {
-        if self.written >= self.limit {
-            self.limit = 2 * self.written;
-            let _ = self.rewrite();
+    /// Whether the name of the file is still its own, and not another's; an error if it is nobody's.
+    fn has_its_name(&self) -> io::Result<bool> {
+        let (named, ours) = (self.path.metadata()?, self.file.metadata()?);
+        Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino()))
+    }
+
+    /// Sees to it that what is written to the file will be found under its name.
+    fn keep_name(&mut self) -> io::Result<()> {
+        match self.has_its_name() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(not_ours()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.written = self.replace(|disk, copy| {
+                    (&disk.file).rewind()?;
+                    io::copy(&mut (&disk.file).take(disk.written), copy)
+                })?;
+                self.repair()
+            }
+            Err(error) => Err(error),
         }
     }
 
-    fn rewrite(&mut self) -> Result<(), Problem> {
-        self.mend()?;
-        let text = self.read()?;
-        let records = self.replay(&text)?;
-        Ok(self.replace(&records)?)
+    /// Rewrites the file if it has grown enough. What can't be rewritten stays as good as it was,
+    /// and is left alone until it has doubled again.
+    pub fn rewrite_if_due(&mut self, is_current: impl Fn(&Record) -> bool) {
+        if self.written >= self.limit {
+            self.limit = 2 * self.written;
+            let _ = self.rewrite(is_current);
+        }
     }
 
-    fn read(&mut self) -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        self.file.rewind()?;
-        self.file.read_to_end(&mut text)?;
-        Ok(text)
+    /// Drops what memory does not know any more. It knows all that was ever written.
+    fn rewrite(&mut self, is_current: impl Fn(&Record) -> bool) -> Result<(), Problem> {
+        self.repair()?;
+        self.written = self.replace(|disk, new| {
+            let mut length = 0;
+            let mut put = |line: &str| {
+                length += line.len() as u64;
+                new.write_all(line.as_bytes())
+            };
+            put(HEADER)?;
+            let sound = disk.replay(|record| match is_current(&record) {
+                true => put(&record.line()),
+                false => Ok(()),
+            })?;
+            if sound.length != disk.written {
+                return Err(io::Error::from(ErrorKind::InvalidData).into());
+            }
+            put(MARK)?;
+            Ok::<_, Problem>(length)
+        })?;
+        (self.synced, self.format) = (self.written, Format::V2);
+        self.limit = SMALL.max(2 * self.written);
+        self.unsynced.clear();
+        Ok(self.repair()?)
     }
 
-    fn replay(&self, lines: &[u8]) -> Result<Vec<Record>, Problem> {
-        let mut records = record::replay(lines).map_err(|line| Problem::Damaged { line })?;
-        record::forget(&mut records, self.keep, self.most, SystemTime::now());
-        Ok(records)
-    }
-
-    /// Puts a new file in the place of this one. Until it has its name, nothing has changed.
-    fn replace(&mut self, records: &[Record]) -> io::Result<()> {
+    /// Puts a new file in the place of this one, and returns how many bytes were put into it. Until
+    /// it has its name, nothing has changed.
+    fn replace<E: From<io::Error>>(
+        &mut self,
+        fill: impl FnOnce(&Disk, &mut BufWriter<&File>) -> Result<u64, E>,
+    ) -> Result<u64, E> {
         let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        let lines = record::lines(records);
-        let renamed = self.write_beside(Path::new(&beside), &lines).and_then(|file| {
-            fs::rename(&beside, &self.path)?;
-            Ok(file)
+        beside.push(REWRITE);
+        let beside = Path::new(&beside);
+        let renamed = self.write_beside(beside, fill).and_then(|new| {
+            if let Ok(false) = self.has_its_name() {
+                return Err(not_ours().into());
+            }
+            fs::rename(beside, &self.path).map_err(step("rename"))?;
+            Ok(new)
         });
         if renamed.is_err() {
             // It may have taken the last room that there was.
-            let _ = fs::remove_file(&beside);
+            let _ = fs::remove_file(beside);
         }
-        self.file = renamed?;
-        self.written = lines.len() as u64;
-        self.synced = self.written;
-        self.limit = SMALL.max(2 * self.written);
-        (self.ragged, self.misplaced) = (false, true);
-        self.mend()
+        let (file, length) = renamed?;
+        (self.file, self.rename_unsynced) = (file, true);
+        Ok(length)
     }
 
-    /// A locked file with these lines on disk.
-    fn write_beside(&self, path: &Path, lines: &[u8]) -> io::Result<File> {
+    /// A locked file that is on disk as it was filled.
+    fn write_beside<E: From<io::Error>>(
+        &self,
+        path: &Path,
+        fill: impl FnOnce(&Disk, &mut BufWriter<&File>) -> Result<u64, E>,
+    ) -> Result<(File, u64), E> {
         // One may be left of a server that was killed.
         let _ = fs::remove_file(path);
-        let mut file = OpenOptions::new().read(true).append(true).create_new(true).open(path)?;
-        file.try_lock()?;
-        file.set_permissions(self.file.metadata()?.permissions())?;
-        file.write_all(lines)?;
-        file.sync_all()?;
-        Ok(file)
+        let made = OpenOptions::new().read(true).append(true).create_new(true).open(path);
+        let file = made.map_err(step("make a new file"))?;
+        file.try_lock().map_err(|error| step("lock")(error.into()))?;
+        let permitted = file.set_permissions(self.file.metadata()?.permissions());
+        where_supported(permitted).map_err(step("set permissions"))?;
+        let mut lines = BufWriter::new(&file);
+        let length = fill(self, &mut lines)?;
+        lines.flush().map_err(step("write"))?;
+        drop(lines);
+        file.sync_all().map_err(step("sync"))?;
+        Ok((file, length))
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+/// A file of that name would be deleted by who rewrites the journal of the name without that end.
+fn refuse_reserved(path: &Path) -> Result<(), Problem> {
+    let is_reserved = path.as_os_str().as_bytes().ends_with(REWRITE.as_bytes());
+    if is_reserved { Err(Problem::Reserved) } else { Ok(()) }
 }
 
-impl From<io::Error> for Problem {
-    fn from(error: io::Error) -> Self {
-        Problem::Io(error)
-    }
+fn not_ours() -> io::Error {
+    io::Error::other("another file has the journal's name")
 }
 
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        match &self.problem {
-            Problem::Io(error) => write!(f, "{path}: {error}"),
-            Problem::Locked => write!(f, "{path}: another server uses this journal"),
-            Problem::NoJournal => write!(f, "{path}: this is no journal, and is left alone"),
-            Problem::Damaged { line } => write!(
-                f,
-                "{path}:{line}: this line is damaged; restore the file, or delete the line and \
-                 lose what it says"
-            ),
+/// What a file system does not do, it can't fail to do.
+fn where_supported(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+            Ok(())
         }
+        done => done,
     }
 }
-
-impl error::Error for OpenError {}
 
 #[cfg(test)]
 mod tests {
-    use super::super::Journal;
-    use super::super::tests::{Folder, HOUR, id, settle};
+    use super::super::tests::{
+        Folder, Running, eventually, failure, said, settle, settled, soon, write_next, written,
+    };
+    use super::super::{Journal, Unrecorded};
     use super::*;
     use crate::lock;
-    use crate::order::Receipt;
-    use std::mem;
-    use std::os::fd::OwnedFd;
-    use std::thread;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     /// Gives the journal another file to write to, and returns the one that it had.
     fn swap(journal: &Journal, file: File) -> File {
-        mem::replace(&mut lock(&journal.state).disk.as_mut().unwrap().file, file)
+        mem::replace(&mut lock(&journal.disk).file, file)
     }
 
     fn device(path: &str) -> File {
         OpenOptions::new().append(true).open(path).unwrap()
     }
 
-    fn rewrite(journal: &Journal) -> Result<(), Problem> {
-        lock(&journal.state).disk.as_mut().unwrap().rewrite()
+    /// The line that says why a journal can't be opened, without what may differ.
+    fn refusal(path: &Path) -> String {
+        let error = Journal::open(path, 1, drop).map(drop).unwrap_err().to_string();
+        error.replace(path.to_str().unwrap(), "PATH")
     }
 
     #[test]
     fn a_line_torn_at_any_byte_is_cut_off_and_the_rest_is_whole() {
         let folder = Folder::new("torn");
-        let (journal, _) = folder.open();
-        settle(&journal, "a").unwrap();
-        let before = fs::read(folder.journal()).unwrap().len();
-        settle(&journal, "b").unwrap();
-        drop(journal);
-        let text = fs::read(folder.journal()).unwrap();
-        for end in 0..text.len() {
-            fs::write(folder.journal(), &text[..end]).unwrap();
-            let (journal, found) = folder.open();
-            let whole = [before, HEADER.len(), 0].into_iter().find(|&whole| whole <= end).unwrap();
-            assert_eq!(found.torn, end - whole);
-            settle(&journal, "c").unwrap();
-            drop(journal);
-            let orders = if end < before { vec!["c"] } else { vec!["a", "c"] };
-            assert_eq!(folder.orders(), orders, "{end}");
+        settle(&folder.running(), "a").unwrap();
+        let start = folder.bytes().len();
+        settle(&folder.running(), "b").unwrap();
+        let whole = folder.bytes();
+        let line = whole.windows(9).position(|text| text == b" settled ").unwrap();
+        for end in (0..HEADER.len()).chain(start..whole.len()) {
+            fs::write(folder.journal(), &whole[..end]).unwrap();
+            let (records, tail) = folder.read();
+            assert_eq!(records.is_empty(), end < line);
+            let sound = &whole[..end - tail as usize];
+            let made = [HEADER, MARK].concat();
+            let left = if sound.is_empty() { made.as_bytes() } else { sound };
+            assert_eq!(folder.bytes(), left);
+            assert!(left.ends_with(b"\n"));
         }
     }
 
     #[test]
-    fn a_damaged_line_is_named_and_nothing_is_touched() {
-        let folder = Folder::new("damaged");
-        let (journal, _) = folder.open();
-        settle(&journal, "a").unwrap();
-        settle(&journal, "b").unwrap();
-        drop(journal);
-        let damaged = fs::read_to_string(folder.journal()).unwrap().replacen(" a ", " A ", 1);
-        fs::write(folder.journal(), &damaged).unwrap();
-        let error = Journal::open(&folder.journal(), HOUR, 9).map(drop).unwrap_err().to_string();
-        let place = format!("{}:2: this line is damaged;", folder.journal().display());
-        assert!(error.starts_with(&place), "{error}");
-        assert_eq!(fs::read_to_string(folder.journal()).unwrap(), damaged);
+    fn a_journal_that_is_refused_is_left_alone_and_the_reason_is_told() {
+        let folder = Folder::new("refused");
+        let record = settled("a").line();
+        let damaged = [HEADER, MARK, &record.replace(" a ", " A "), MARK].concat();
+        for (text, reason) in [
+            ("a letter without an end", "PATH: this is no journal, and is left alone"),
+            (
+                &damaged,
+                "PATH:4: this line is damaged; restore the file, or delete the line and lose what \
+                 it says",
+            ),
+        ] {
+            fs::write(folder.journal(), text).unwrap();
+            assert_eq!(refusal(&folder.journal()), reason);
+            assert_eq!(folder.bytes(), text.as_bytes());
+        }
+        for (path, reason) in [
+            ("/dev/null", "PATH: this is no journal, and is left alone"),
+            ("/", "PATH: open: Is a directory (os error 21)"),
+            ("/nobody/journal", "PATH: open: No such file or directory (os error 2)"),
+        ] {
+            assert_eq!(refusal(Path::new(path)), reason);
+        }
     }
 
     #[test]
-    fn what_is_no_journal_is_left_alone() {
-        let folder = Folder::new("other");
-        fs::write(folder.journal(), "a letter without an end").unwrap();
-        let path = folder.journal();
-        for path in [path.as_path(), Path::new("/dev/null"), &folder.0] {
-            assert!(Journal::open(path, HOUR, 9).is_err());
-        }
-        assert_eq!(fs::read(path).unwrap(), b"a letter without an end");
+    fn a_name_that_a_rewriting_would_take_is_refused() {
+        let folder = Folder::new("reserved");
+        let beside = folder.0.join("journal.rewrite");
+        let reason = "PATH: a name with this end is for rewriting a journal; take another";
+        assert_eq!(refusal(&beside), reason);
+        assert!(!beside.exists());
+        fs::write(&beside, "").unwrap();
+        symlink(&beside, folder.journal()).unwrap();
+        assert_eq!(refusal(&folder.journal()), reason);
     }
 
     #[test]
     fn a_second_server_is_refused_also_after_a_rewriting_and_not_after_the_first_has_ended() {
         let folder = Folder::new("second");
-        let (journal, _) = folder.open();
+        let journal = folder.running();
         for _ in 0..2 {
-            let error = Journal::open(&folder.journal(), HOUR, 9).map(drop).unwrap_err();
-            assert!(error.to_string().ends_with(": another server uses this journal"), "{error}");
-            rewrite(&journal).unwrap();
+            assert_eq!(refusal(&folder.journal()), "PATH: another server uses this journal");
+            lock(&journal.disk).rewrite(|_| true).unwrap();
         }
         drop(journal);
-        folder.open();
+        folder.running();
     }
 
     #[test]
     fn a_full_disk_fails_everyone_in_the_batch_and_nobody_after() {
         let folder = Folder::new("full");
-        let (journal, _) = folder.open();
-        settle(&journal, "a").unwrap();
+        let journal = folder.by_hand();
+        settle_by_hand(&journal, "a").unwrap();
         let file = swap(&journal, device("/dev/full"));
-        let ticket = journal.settled(&id("b"), &Receipt::default());
-        let error = settle(&journal, "c").unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(journal.commit(&ticket).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let commits = ["b", "c"].map(|order| journal.record(&settled(order)).unwrap());
+        write_next(&journal);
+        for commit in &commits {
+            assert_eq!(failure(journal.wait(commit)).kind(), ErrorKind::StorageFull);
+        }
+        let journal = Running::new(journal);
         assert!(!journal.healthy());
         swap(&journal, file);
         assert!(journal.healthy(), "asking is trying");
         settle(&journal, "d").unwrap();
         drop(journal);
-        assert_eq!(folder.orders(), ["a", "d"]);
+        assert_eq!(folder.read().0, said(&[settled("a"), settled("d")]));
+    }
+
+    #[test]
+    fn notes_that_a_failure_has_cut_off_are_written_with_what_comes_next() {
+        let folder = Folder::new("notes");
+        let journal = folder.by_hand();
+        journal.note(&written("early"));
+        write_next(&journal);
+        let file = swap(&journal, device("/dev/full"));
+        journal.note(&written("first"));
+        let commit = journal.record(&settled("lost")).unwrap();
+        journal.note(&written("second"));
+        write_next(&journal);
+        failure(journal.wait(&commit));
+        swap(&journal, file);
+        journal.note(&written("third"));
+        assert!(!lock(&journal.queue).pause(std::time::Instant::now()).is_zero(), "no hurry");
+        let commit = journal.record(&settled("next")).unwrap();
+        write_next(&journal);
+        journal.wait(&commit).unwrap();
+        let [early, first, second, third] = ["early", "first", "second", "third"].map(written);
+        drop(journal);
+        assert_eq!(folder.read().0, said(&[early, first, second, third, settled("next")]));
+    }
+
+    #[test]
+    fn notes_alone_are_tried_again_and_once_more_at_the_end() {
+        let folder = Folder::new("again");
+        let journal = folder.running();
+        journal.rest();
+        let file = swap(&journal, device("/dev/full"));
+        journal.note(&written("a"));
+        eventually(|| !lock(&journal.queue).healthy);
+        swap(&journal, file);
+        journal.rest();
+        let file = swap(&journal, device("/dev/full"));
+        journal.note(&written("b"));
+        eventually(|| !lock(&journal.queue).next.lines.is_empty());
+        swap(&journal, file);
+        journal.close(soon());
+        drop(journal);
+        assert_eq!(folder.read().0, said(&[written("a"), written("b")]));
+    }
+
+    #[test]
+    fn many_notes_are_synced_though_nobody_waits() {
+        let folder = Folder::new("many");
+        let journal = folder.by_hand();
+        for _ in 0..2 {
+            (0..MAX_UNSYNCED / 10).for_each(|_| journal.note(&written("a")));
+            write_next(&journal);
+        }
+        assert_eq!(journal.syncs(), 2);
+        assert!(lock(&journal.disk).unsynced.is_empty());
     }
 
     #[test]
     fn what_was_written_but_not_synced_is_cut_off_before_anything_follows() {
         let folder = Folder::new("sync");
-        let (journal, _) = folder.open();
+        let journal = folder.running();
         settle(&journal, "a").unwrap();
+        journal.rest();
         // It takes whatever is written, and refuses to sync it, and to be cut.
         let mut file = swap(&journal, device("/dev/null"));
-        settle(&journal, "b").unwrap_err();
+        failure(settle(&journal, "b"));
         file.write_all(b"half a li").unwrap();
-        settle(&journal, "c").unwrap_err();
+        assert_eq!(
+            failure(settle(&journal, "c")).to_string(),
+            "cut: Invalid argument (os error 22)"
+        );
         swap(&journal, file);
         settle(&journal, "d").unwrap();
         assert!(journal.healthy());
         drop(journal);
-        assert_eq!(folder.orders(), ["a", "d"]);
+        assert_eq!(folder.read(), (said(&[settled("a"), settled("d")]), 0));
     }
 
     #[test]
-    fn what_is_noted_while_the_disk_works_is_written_after_it() {
-        let folder = Folder::new("busy");
-        let (journal, _) = folder.open();
-        let (mut reader, pipe) = io::pipe().unwrap();
-        let file = swap(&journal, OwnedFd::from(pipe).into());
-        // More than a pipe holds: this is written when somebody reads.
-        (0..2000).for_each(|n| journal.delivered(&id(&n.to_string()), &Receipt::default()));
-        let text = thread::scope(|scope| {
-            let busy = scope.spawn(|| journal.flush());
-            while lock(&journal.state).disk.is_some() {
-                thread::yield_now();
-            }
-            journal.delivered(&id("last"), &Receipt::default());
-            journal.flush();
-            let text = scope.spawn(move || io::read_to_string(&mut reader).unwrap());
-            busy.join().unwrap();
-            drop(swap(&journal, file));
-            text.join().unwrap()
-        });
-        assert_eq!(text.lines().count(), 2001);
-    }
-
-    #[test]
-    fn a_rewriting_that_fails_changes_nothing() {
-        let folder = Folder::new("unwritable");
-        let (journal, _) = folder.open();
+    fn a_rename_that_is_not_synced_comes_first() {
+        let folder = Folder::new("unsynced");
+        let journal = folder.running();
         settle(&journal, "a").unwrap();
-        // A folder of that name, with something in it, is in the way.
-        fs::create_dir_all(folder.0.join("journal.new/x")).unwrap();
-        rewrite(&journal).unwrap_err();
-        settle(&journal, "b").unwrap();
+        let named = mem::replace(&mut lock(&journal.disk).path, "/nobody/journal".into());
+        lock(&journal.disk).rename_unsynced = true;
+        let error = failure(settle(&journal, "b")).to_string();
+        assert_eq!(error, "sync its folder: No such file or directory (os error 2)");
+        lock(&journal.disk).path = named;
+        settle(&journal, "c").unwrap();
         drop(journal);
-        fs::remove_dir_all(folder.0.join("journal.new")).unwrap();
-        assert_eq!(folder.orders(), ["a", "b"]);
+        assert_eq!(folder.read().0, said(&[settled("a"), settled("c")]));
+    }
+
+    #[test]
+    fn a_journal_that_was_deleted_or_moved_gets_its_name_again_before_anyone_is_told() {
+        let folder = Folder::new("moved");
+        let elsewhere = folder.0.join("elsewhere");
+        let journal = folder.running();
+        settle(&journal, "a").unwrap();
+        fs::remove_file(folder.journal()).unwrap();
+        settle(&journal, "b").unwrap();
+        fs::rename(folder.journal(), &elsewhere).unwrap();
+        settle(&journal, "c").unwrap();
+        assert_eq!(refusal(&folder.journal()), "PATH: another server uses this journal");
+        settle(&journal, "d").unwrap();
+        drop(journal);
+        assert_eq!(folder.read(), (said(&["a", "b", "c", "d"].map(settled)), 0));
+    }
+
+    #[test]
+    fn a_journal_without_a_folder_fails_until_there_is_one_again() {
+        let folder = Folder::new("folder");
+        let home = folder.0.join("home");
+        fs::create_dir(&home).unwrap();
+        let journal = Journal::open(&home.join("journal"), 9, drop).unwrap().0;
+        let journal = Running::new(journal);
+        settle(&journal, "a").unwrap();
+        fs::remove_dir_all(&home).unwrap();
+        failure(settle(&journal, "b"));
+        assert!(!journal.healthy());
+        fs::create_dir(&home).unwrap();
+        assert!(journal.healthy());
+        settle(&journal, "c").unwrap();
+        drop(journal);
+        fs::rename(home.join("journal"), folder.journal()).unwrap();
+        assert_eq!(folder.read().0, said(&["a", "c"].map(settled)));
+    }
+
+    #[test]
+    fn while_another_file_has_its_name_nothing_is_acknowledged_and_that_file_is_left_alone() {
+        let folder = Folder::new("replaced");
+        let aside = folder.0.join("aside");
+        let journal = folder.running();
+        settle(&journal, "a").unwrap();
+        fs::rename(folder.journal(), &aside).unwrap();
+        fs::write(folder.journal(), "a letter").unwrap();
+        let error = failure(settle(&journal, "b")).to_string();
+        assert_eq!(error, "another file has the journal's name");
+        lock(&journal.disk).rewrite(|_| true).unwrap_err();
+        assert!(!journal.healthy());
+        assert_eq!(folder.bytes(), b"a letter");
+        fs::rename(&aside, folder.journal()).unwrap();
+        assert!(journal.healthy());
+        settle(&journal, "c").unwrap();
+        drop(journal);
+        assert_eq!(folder.read().0, said(&["a", "c"].map(settled)));
+    }
+
+    /// Has the journal do all that is queued, and rewrite itself when that is due.
+    fn write_all(journal: &Journal, is_current: impl Fn(&Record) -> bool) {
+        write_next(journal);
+        lock(&journal.disk).rewrite_if_due(is_current);
+    }
+
+    #[test]
+    fn what_has_doubled_is_rewritten_without_what_memory_does_not_know() {
+        let folder = Folder::new("grown");
+        let journal = folder.by_hand();
+        let is_current = |record: &Record| *record == settled("kept");
+        let mut longest = 0;
+        journal.note(&settled("kept"));
+        for order in 0..4000 {
+            let order = order.to_string();
+            journal.note(&settled(&order));
+            journal.note(&written(&order));
+            let Record::Written { order, .. } = written(&order) else { unreachable!() };
+            journal.note(&Record::Forgotten { order, round: 0 });
+            write_all(&journal, is_current);
+            longest = longest.max(folder.bytes().len() as u64);
+        }
+        assert!((SMALL - 1000..SMALL).contains(&longest), "{longest}");
+        lock(&journal.disk).rewrite(is_current).unwrap();
+        assert_eq!(folder.bytes(), [HEADER, &settled("kept").line(), MARK].concat().as_bytes());
+    }
+
+    #[test]
+    fn a_rewriting_that_keeps_much_waits_till_it_has_doubled_also_over_a_restart() {
+        let folder = Folder::new("doubled");
+        let journal = folder.by_hand();
+        (0..4000).for_each(|order| journal.note(&settled(&order.to_string())));
+        write_all(&journal, |_| true);
+        let size = folder.bytes().len() as u64;
+        assert_eq!(lock(&journal.disk).limit, 2 * size);
+        drop(journal);
+        assert_eq!(lock(&folder.by_hand().disk).limit, 2 * size);
+        assert_eq!(folder.read().0.len(), 4000);
+    }
+
+    #[test]
+    fn a_rewriting_that_fails_changes_nothing_and_is_left_till_it_has_doubled_again() {
+        let folder = Folder::new("unwritable");
+        let journal = folder.by_hand();
+        (0..4000).for_each(|order| journal.note(&settled(&order.to_string())));
+        // A folder of that name, with something in it, is in the way.
+        fs::create_dir_all(folder.0.join("journal.rewrite/x")).unwrap();
+        write_all(&journal, |_| false);
+        let size = folder.bytes().len() as u64;
+        assert_eq!(lock(&journal.disk).limit, 2 * size);
+        drop(journal);
+        assert_eq!(folder.read().0.len(), 4000);
+    }
+
+    #[test]
+    fn a_rewriting_copies_no_damage_and_cuts_none_off() {
+        let folder = Folder::new("rotten");
+        let journal = folder.by_hand();
+        write_next(&journal);
+        let mut text = folder.bytes();
+        *text.last_mut().unwrap() = 0;
+        fs::write(folder.journal(), &text).unwrap();
+        lock(&journal.disk).rewrite(|_| true).unwrap_err();
+        assert_eq!(folder.bytes(), text);
+        assert!(!folder.0.join("journal.rewrite").exists());
+    }
+
+    #[test]
+    fn a_rename_that_was_lost_loses_nothing() {
+        let folder = Folder::new("lost");
+        let journal = folder.by_hand();
+        let commit = journal.record(&settled("a")).unwrap();
+        write_next(&journal);
+        journal.wait(&commit).unwrap();
+        let old = folder.bytes();
+        lock(&journal.disk).rewrite(|_| true).unwrap();
+        drop(journal);
+        let new = folder.bytes();
+        for end in 0..=new.len() {
+            fs::write(folder.journal(), &old).unwrap();
+            fs::write(folder.0.join("journal.rewrite"), &new[..end]).unwrap();
+            assert_eq!(folder.read(), (said(&[settled("a")]), 0));
+        }
+        let journal = folder.by_hand();
+        lock(&journal.disk).rewrite(|_| true).unwrap();
+        assert_eq!(folder.bytes(), new);
     }
 
     #[test]
     fn a_link_and_permissions_outlive_a_rewriting() {
-        use std::os::unix::fs::{PermissionsExt, symlink};
         let folder = Folder::new("link");
-        fs::write(folder.0.join("target"), "").unwrap();
-        fs::set_permissions(folder.0.join("target"), PermissionsExt::from_mode(0o600)).unwrap();
+        let target = folder.0.join("target");
+        fs::write(&target, "").unwrap();
+        fs::set_permissions(&target, PermissionsExt::from_mode(0o600)).unwrap();
         symlink("target", folder.journal()).unwrap();
-        settle(&folder.open().0, "a").unwrap();
+        let journal = folder.running();
+        settle(&journal, "a").unwrap();
+        lock(&journal.disk).rewrite(|_| true).unwrap();
         assert!(folder.journal().is_symlink());
-        let mode = fs::metadata(folder.0.join("target")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::metadata(target).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_journal_of_version_1_is_rewritten_as_one_of_today_and_waits_for_room_for_its_header() {
+        let folder = Folder::new("rewritten");
+        let old = "# orderpay journal 1: checksum, state, time, order, receipt\n";
+        fs::write(folder.journal(), old).unwrap();
+        let journal = folder.by_hand();
+        let file = swap(&journal, device("/dev/full"));
+        write_next(&journal);
+        swap(&journal, file);
+        assert!(matches!(settle_by_hand(&journal, "a"), Ok(())));
+        let lines = [old, HEADER, MARK, &settled("a").line()].concat();
+        assert_eq!(folder.bytes(), lines.as_bytes());
+        lock(&journal.disk).rewrite(|_| true).unwrap();
+        assert_eq!(folder.bytes(), [HEADER, &settled("a").line(), MARK].concat().as_bytes());
+    }
+
+    fn settle_by_hand(journal: &Journal, order: &str) -> Result<(), Unrecorded> {
+        let commit = journal.record(&settled(order))?;
+        write_next(journal);
+        journal.wait(&commit)
+    }
+
+    #[test]
+    fn what_a_file_system_does_not_do_is_no_error() {
+        for (errno, goes_on) in [(22, true), (95, true), (38, true), (5, false), (28, false)] {
+            let done = where_supported(Err(io::Error::from_raw_os_error(errno)));
+            assert_eq!(done.is_ok(), goes_on, "{errno}");
+        }
     }
 }

@@ -1,94 +1,133 @@
-//! One record: all that a line of a journal says about its order.
+//! What a line of a journal says, and how.
 
-use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use crate::order::{OrderId, Receipt};
+use crate::order::{OrderId, OrderResult};
 use crate::utc::Utc;
 
 /// The first line of a journal. It may come again, as it does where two were joined with `cat`.
-pub const HEADER: &str = "# orderpay journal 1: checksum, state, time, order, receipt\n";
+pub const HEADER: &str = "# orderpay journal 2: checksum, state, order, round, time, result\n";
 
-/// What is remembered of an order.
+/// What the journals of earlier releases begin with.
+const HEADER_1: &str = "# orderpay journal 1: checksum, state, time, order, receipt\n";
+
+/// Everything before it is certainly on disk. The empty line is there so that no single damaged
+/// byte takes the last record and the mark that vouches for it.
+pub const MARK: &str = "\n807c382b synced\n";
+
+/// Longer than any line, in bytes: 4 KiB of text take twice that if all of it is escaped.
+pub const MAX_LINE: usize = 16 * 1024;
+
+/// Something that has happened to an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    pub order: OrderId,
-    pub receipt: Receipt,
-    /// When the order was settled, or delivered.
-    pub at: SystemTime,
-    pub delivered: bool,
+pub enum Record {
+    /// It has a result, since a moment that is a whole number of milliseconds.
+    Settled { order: OrderId, round: u64, at: SystemTime, result: OrderResult },
+    /// That result was written to somebody.
+    Written { order: OrderId, round: u64 },
+    /// A new round is open.
+    Opened { order: OrderId, round: u64 },
+    /// That result is not known any more.
+    Forgotten { order: OrderId, round: u64 },
+}
+
+/// How lines are written, from the header that names it to the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    V1,
+    #[default]
+    V2,
+}
+
+/// What an intact line is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line {
+    Header(Format),
+    Synced,
+    Records(Vec<Record>),
 }
 
 impl Record {
-    /// What has just happened to an order.
-    pub fn now(order: &OrderId, receipt: &Receipt, delivered: bool) -> Record {
-        let (order, receipt) = (order.clone(), receipt.clone());
-        Record { order, receipt, at: SystemTime::now(), delivered }
+    /// It as a line.
+    pub fn line(&self) -> String {
+        let said = match self {
+            Record::Settled { order, round, at, result } => {
+                let (at, result) = (Utc::from(*at), escape(result.text()));
+                format!("settled {order} {round} {at} {result}")
+            }
+            Record::Written { order, round } => format!("written {order} {round}"),
+            Record::Opened { order, round } => format!("opened {order} {round}"),
+            Record::Forgotten { order, round } => format!("forgotten {order} {round}"),
+        };
+        format!("{:08x} {said}\n", checksum(&said))
     }
 
-    /// Appends it as a line.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        let state = if self.delivered { "delivered" } else { "settled" };
-        let (at, receipt) = (Utc::from(self.at), escape(self.receipt.text()));
-        let said = format!("{state} {at} {} {receipt}", self.order);
-        out.extend(format!("{:08x} {said}\n", checksum(&said)).into_bytes());
-    }
-
-    /// The record in a line; `None` if anything about it is amiss.
-    fn parse(line: &[u8]) -> Option<Record> {
-        let (sum, said) = str::from_utf8(line).ok()?.strip_suffix('\n')?.split_once(' ')?;
-        let mut words = said.splitn(4, ' ');
-        let delivered = match words.next()? {
-            "settled" => false,
-            "delivered" => true,
+    fn parse(said: &str) -> Option<Record> {
+        let mut words = said.splitn(5, ' ');
+        let state = words.next()?;
+        let order = OrderId::parse(words.next()?.as_bytes())?;
+        let mut round = || words.next()?.parse().ok();
+        let record = match state {
+            "settled" => {
+                let (round, at) = (round()?, Utc::parse(words.next()?)?);
+                Record::Settled { order, round, at, result: unescape(words.next()?)? }
+            }
+            "written" => Record::Written { order, round: round()? },
+            "opened" => Record::Opened { order, round: round()? },
+            "forgotten" => Record::Forgotten { order, round: round()? },
             _ => return None,
         };
-        let at = Utc::parse(words.next()?)?;
-        let order = OrderId::parse(words.next()?.as_bytes())?;
-        let receipt = Receipt::parse(unescape(words.next()?)?.as_bytes())?;
-        let intact = sum == format!("{:08x}", checksum(said));
-        intact.then_some(Record { order, receipt, at, delivered })
+        words.next().is_none().then_some(record)
     }
-}
 
-/// A whole journal that remembers these.
-pub fn lines(records: &[Record]) -> Vec<u8> {
-    let mut lines = HEADER.as_bytes().to_vec();
-    records.iter().for_each(|record| record.write(&mut lines));
-    lines
-}
-
-/// What whole lines say: the last of each order counts, and the oldest comes first.
-/// The error is the number of the first line that is damaged.
-pub fn replay(lines: &[u8]) -> Result<Vec<Record>, usize> {
-    let mut last = HashMap::new();
-    for (line, number) in lines.split_inclusive(|&b| b == b'\n').zip(1_usize..) {
-        if line != HEADER.as_bytes() {
-            let record = Record::parse(line).ok_or(number)?;
-            last.insert(record.order.clone(), (number, record));
+    /// `settled` and `delivered` were the states of version 1; either said all of its order.
+    fn parse_v1(said: &str) -> Option<Vec<Record>> {
+        let mut words = said.splitn(4, ' ');
+        let (state, at) = (words.next()?, Utc::parse(words.next()?)?);
+        let order = OrderId::parse(words.next()?.as_bytes())?;
+        let result = unescape(words.next()?)?;
+        let settled = Record::Settled { order: order.clone(), round: 0, at, result };
+        match state {
+            "settled" => Some(vec![settled]),
+            "delivered" => Some(vec![settled, Record::Written { order, round: 0 }]),
+            _ => None,
         }
     }
-    let mut numbered: Vec<_> = last.into_values().collect();
-    numbered.sort_unstable_by_key(|&(number, _)| number);
-    Ok(numbered.into_iter().map(|(_, record)| record).collect())
 }
 
-/// Drops what is older than `keep`, and of what is more than `most` the oldest that was delivered.
-pub fn forget(records: &mut Vec<Record>, keep: Duration, most: usize, now: SystemTime) {
-    records.retain(|record| now.duration_since(record.at).unwrap_or_default() < keep);
-    let mut surplus = records.len().saturating_sub(most);
-    records.retain(|record| {
-        let dropped = surplus > 0 && record.delivered;
-        surplus -= usize::from(dropped);
-        !dropped
-    });
+impl Line {
+    /// What a line is, its end included; `None` if anything about it is amiss.
+    pub fn parse(line: &[u8], format: Format) -> Option<Line> {
+        let line = str::from_utf8(line).ok()?;
+        match line {
+            HEADER_1 => return Some(Line::Header(Format::V1)),
+            HEADER => return Some(Line::Header(Format::V2)),
+            "\n" if format == Format::V2 => return Some(Line::Records(vec![])),
+            _ => {}
+        }
+        let (sum, said) = line.strip_suffix('\n')?.split_once(' ')?;
+        if sum != format!("{:08x}", checksum(said)) {
+            return None;
+        }
+        match (format, said) {
+            (Format::V1, _) => Record::parse_v1(said).map(Line::Records),
+            (Format::V2, "synced") => Some(Line::Synced),
+            (Format::V2, _) => Some(Line::Records(vec![Record::parse(said)?])),
+        }
+    }
+
+    /// Whether this is a header, or what is left of one that has no end.
+    pub fn begins_journal(line: &[u8]) -> bool {
+        [HEADER_1, HEADER].iter().any(|header| header.as_bytes().starts_with(line))
+    }
 }
 
+/// A result on one line: `\n`, `\r` and `\\` stand for LF, CR and a backslash.
 fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r")
 }
 
-fn unescape(text: &str) -> Option<String> {
+fn unescape(text: &str) -> Option<OrderResult> {
     let mut chars = text.chars();
     let mut plain = String::with_capacity(text.len());
     while let Some(char) = chars.next() {
@@ -102,7 +141,7 @@ fn unescape(text: &str) -> Option<String> {
             char => char,
         });
     }
-    Some(plain)
+    OrderResult::parse(plain.as_bytes())
 }
 
 /// FNV-1a, 32 bits: no change of a single byte goes unnoticed, and of others one in four billion.
@@ -113,119 +152,119 @@ fn checksum(text: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::UNIX_EPOCH;
+    use std::time::{Duration, UNIX_EPOCH};
 
-    fn record(second: u64, order: &str, receipt: &str, delivered: bool) -> Record {
-        Record {
-            order: OrderId::parse(order.as_bytes()).unwrap(),
-            receipt: Receipt::parse(receipt.as_bytes()).unwrap(),
-            at: UNIX_EPOCH + Duration::from_secs(second),
-            delivered,
-        }
+    fn id(order: &str) -> OrderId {
+        OrderId::parse(order.as_bytes()).unwrap()
+    }
+
+    fn settled(order: &str, round: u64, second: u64, text: &str) -> Record {
+        let (order, result) = (id(order), OrderResult::parse(text.as_bytes()).unwrap());
+        Record::Settled { order, round, at: UNIX_EPOCH + Duration::from_secs(second), result }
+    }
+
+    fn with_sum(said: &str) -> String {
+        format!("{:08x} {said}\n", checksum(said))
     }
 
     #[test]
     fn a_record_is_a_line_that_people_can_read() {
-        for (record, line) in [
-            (record(0, "1", "", false), "settled 1970-01-01T00:00:00.000Z 1 支付成功"),
-            (record(9, "a_-", " a b ", true), "delivered 1970-01-01T00:00:09.000Z a_-  a b "),
-            (record(0, "1", "\r\n\\n", false), "settled 1970-01-01T00:00:00.000Z 1 \\r\\n\\\\n"),
+        for (record, said) in [
+            (settled("1", 7, 0, ""), "settled 1 7 1970-01-01T00:00:00.000Z 支付成功"),
+            (settled("a_-", 0, 9, " a b "), "settled a_- 0 1970-01-01T00:00:09.000Z  a b "),
+            (settled("a", 0, 0, "\r\n\\n"), "settled a 0 1970-01-01T00:00:00.000Z \\r\\n\\\\n"),
+            (Record::Written { order: id("a"), round: 0 }, "written a 0"),
+            (Record::Opened { order: id("1"), round: u64::MAX }, "opened 1 18446744073709551615"),
+            (Record::Forgotten { order: id("a"), round: 0 }, "forgotten a 0"),
         ] {
-            let mut written = Vec::new();
-            record.write(&mut written);
-            let whole = format!("{:08x} {line}\n", checksum(line));
-            assert_eq!(String::from_utf8(written), Ok(whole.clone()));
-            assert_eq!(
-                lines(&replay(whole.as_bytes()).unwrap()),
-                (HEADER.to_owned() + &whole).as_bytes()
-            );
+            let line = record.line();
+            assert_eq!(line, with_sum(said));
+            let parsed = Line::parse(line.as_bytes(), Format::V2);
+            assert_eq!(parsed, Some(Line::Records(vec![record])));
+        }
+    }
+
+    #[test]
+    fn the_sample_in_the_docs_is_what_is_written() {
+        let order = id("4711");
+        let at = Utc::parse("2026-11-22T13:53:18.123Z").unwrap();
+        let result = OrderResult::default();
+        let sample = [
+            HEADER.into(),
+            MARK.into(),
+            Record::Settled { order: order.clone(), round: 0, at, result }.line(),
+            MARK.into(),
+            Record::Written { order: order.clone(), round: 0 }.line(),
+            Record::Opened { order: OrderId::default(), round: 1_795_355_598_124 }.line(),
+            Record::Forgotten { order, round: 0 }.line(),
+        ];
+        let docs = include_str!("../journal.rs").replace("//! ", "").replace("//!", "");
+        assert!(docs.contains(&sample.concat()), "{}", sample.concat());
+    }
+
+    #[test]
+    fn the_lines_of_version_1_are_read_on() {
+        let settled = settled("4711", 0, 9, "a\n");
+        let written = Record::Written { order: id("4711"), round: 0 };
+        for (said, records) in [
+            ("settled 1970-01-01T00:00:09.000Z 4711 a\\n", vec![settled.clone()]),
+            ("delivered 1970-01-01T00:00:09.000Z 4711 a\\n", vec![settled, written]),
+        ] {
+            let line = with_sum(said);
+            assert_eq!(Line::parse(line.as_bytes(), Format::V1), Some(Line::Records(records)));
+            assert_eq!(Line::parse(line.as_bytes(), Format::V2), None);
         }
     }
 
     #[test]
     fn checksums_are_those_of_everybody_else() {
         assert_eq!((checksum(""), checksum("foobar")), (0x811c_9dc5, 0xbf9c_f968));
+        assert_eq!(MARK, format!("\n{}", with_sum("synced")));
     }
 
     #[test]
-    fn no_damaged_byte_goes_unnoticed() {
-        let intact = lines(&[record(1, "a", "x\n", false), record(2, "b", "", true)]);
-        let start = HEADER.len();
-        for at in start..intact.len() {
-            for flip in 0..8 {
-                let mut damaged = intact.clone();
-                damaged[at] ^= 1 << flip;
-                assert!(replay(&damaged).is_err(), "{}", damaged.escape_ascii());
+    fn no_damaged_bit_goes_unnoticed() {
+        for line in [settled("a", 1, 1, "x\n").line(), with_sum("synced"), HEADER.into()] {
+            for (at, bit) in (0..line.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+                let mut damaged = line.clone().into_bytes();
+                damaged[at] ^= 1 << bit;
+                assert_eq!(Line::parse(&damaged, Format::V2), None, "{}", damaged.escape_ascii());
             }
         }
     }
 
     #[test]
-    fn the_number_of_a_damaged_line_is_told() {
-        let mut text = lines(&[record(1, "a", "", false), record(2, "b", "", false)]);
-        assert_eq!(replay(&text).map(|records| records.len()), Ok(2));
-        text.extend(b"\n");
-        assert_eq!(replay(&text), Err(4));
-    }
-
-    #[test]
     fn what_was_never_a_record_is_none_even_if_its_checksum_fits() {
-        for said in [
-            "",
-            "settled",
-            "paid 1970-01-01T00:00:00.000Z 1 x",
-            "settled 1970-01-01T00:00:00Z 1 x",
-            "settled 1970-01-01T00:00:00.000Z a.b x",
-            "settled 1970-01-01T00:00:00.000Z 1",
-            "settled 1970-01-01T00:00:00.000Z 1 \\",
-            "settled 1970-01-01T00:00:00.000Z 1 \\t",
-            "settled 1970-01-01T00:00:00.000Z 1 \0",
+        for (format, said) in [
+            (Format::V2, ""),
+            (Format::V2, "settled"),
+            (Format::V2, "paid a 0"),
+            (Format::V2, "settled 1 0 1970-01-01T00:00:00Z x"),
+            (Format::V2, "settled a.b 0 1970-01-01T00:00:00.000Z x"),
+            (Format::V2, "settled 1 -1 1970-01-01T00:00:00.000Z x"),
+            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z"),
+            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z \\"),
+            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z \\t"),
+            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z \0"),
+            (Format::V2, "written a"),
+            (Format::V2, "written a 0 0"),
+            (Format::V2, "opened 1 18446744073709551616"),
+            (Format::V2, "forgotten a"),
+            (Format::V2, "synced "),
+            (Format::V1, "synced"),
+            (Format::V1, "written a 0"),
+            (Format::V1, "paid 1970-01-01T00:00:00.000Z 1 x"),
+            (Format::V1, "settled 1970-01-01T00:00:00.000Z 1"),
         ] {
-            assert_eq!(
-                replay(format!("{:08x} {said}\n", checksum(said)).as_bytes()),
-                Err(1),
-                "{said}"
-            );
+            assert_eq!(Line::parse(with_sum(said).as_bytes(), format), None, "{said:?}");
         }
+        assert_eq!(Line::parse(b"\n", Format::V1), None);
     }
 
     #[test]
-    fn the_last_line_of_an_order_counts_and_the_oldest_order_comes_first() {
-        let text = lines(&[
-            record(1, "a", "", false),
-            record(2, "b", "", false),
-            record(3, "a", "", true),
-            record(4, "c", "", false),
-            record(5, "b", "again", false),
-        ]);
-        let text = [&text[..], &lines(&[record(6, "d", "", false)])].concat();
-        let last = [
-            record(3, "a", "", true),
-            record(4, "c", "", false),
-            record(5, "b", "again", false),
-            record(6, "d", "", false),
-        ];
-        assert_eq!(lines(&replay(&text).unwrap()), lines(&last));
-    }
-
-    #[test]
-    fn what_is_too_old_is_forgotten_and_delivered_ones_beyond_the_most() {
-        let all = [
-            record(1, "old", "", false),
-            record(2, "a", "", false),
-            record(3, "b", "", true),
-            record(4, "c", "", true),
-            record(99, "clock-was-ahead", "", false),
-        ];
-        let now = UNIX_EPOCH + Duration::from_secs(11);
-        for (most, left) in [(9, &all[1..]), (3, &[all[1].clone(), all[3].clone(), all[4].clone()])]
-        {
-            let mut records = all.to_vec();
-            forget(&mut records, Duration::from_secs(10), most, now);
-            assert_eq!(records, left);
-        }
-        let mut records = all.to_vec();
-        forget(&mut records, Duration::from_secs(10), 0, now);
-        assert_eq!(records, [all[1].clone(), all[4].clone()], "nothing undelivered is forgotten");
+    fn the_longest_record_is_a_line() {
+        let line = settled(&"x".repeat(64), u64::MAX, 0, &"\n".repeat(4096)).line();
+        assert!(line.len() < MAX_LINE, "{}", line.len());
+        assert!(Line::parse(line.as_bytes(), Format::V2).is_some());
     }
 }

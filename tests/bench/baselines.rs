@@ -9,9 +9,9 @@ use std::thread;
 
 use crate::client::FRAMES;
 
-const GREETING: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\n\
+const OPENING: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\n\
     Content-Type: text/event-stream;charset=UTF-8\r\nCache-Control: no-store, no-transform\r\n\
-    X-Accel-Buffering: no\r\nConnection: close\r\n\r\nevent:waiting\nid:0\nretry:1000\n\n";
+    X-Accel-Buffering: no\r\nConnection: close\r\n\r\nevent:waiting\nid:0\nretry:1000\ndata\n\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\n\
     Content-Type: text/plain;charset=UTF-8\r\nContent-Length: 2\r\n\r\nok";
 
@@ -55,7 +55,7 @@ fn answer_one(mut stream: TcpStream, parked: &Parked) -> io::Result<()> {
     let target = request.split(' ').nth(1).unwrap_or_default();
     if let Some(order) = target.strip_prefix("/sse/orderpay/") {
         let mut parked = parked.lock().expect("nobody panics with this lock");
-        stream.write_all(GREETING)?;
+        stream.write_all(OPENING)?;
         parked.insert(order.to_owned(), stream);
         return Ok(());
     }

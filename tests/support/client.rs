@@ -2,12 +2,14 @@
 //!
 //! What may fail in a test that breaks things on purpose is there twice: `try_…` returns the error, its twin panics.
 
+use std::ffi::c_int;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Answer, GREETING, PATIENCE, request};
+use super::{Answer, PATIENCE, request};
 
 /// Long enough for the server to read one piece before it gets the next.
 const BETWEEN_PIECES: Duration = Duration::from_millis(1);
@@ -71,6 +73,31 @@ impl Client {
     pub fn half_close(&mut self) -> &mut Client {
         self.stream.shutdown(Shutdown::Write).expect("half-close");
         self
+    }
+
+    /// Ends the connection with a reset.
+    pub fn reset(self) {
+        #[repr(C)]
+        struct Linger {
+            on: c_int,
+            seconds: c_int,
+        }
+        const SOL_SOCKET: c_int = 1;
+        const SO_LINGER: c_int = 13;
+        unsafe extern "C" {
+            fn setsockopt(
+                fd: c_int,
+                level: c_int,
+                name: c_int,
+                value: *const Linger,
+                length: u32,
+            ) -> c_int;
+        }
+        let linger = Linger { on: 1, seconds: 0 };
+        let (fd, length) = (self.stream.as_raw_fd(), size_of::<Linger>() as u32);
+        // SAFETY: the kernel copies the struct, which outlives the call; the descriptor is open.
+        let failed = unsafe { setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, length) };
+        assert_eq!(failed, 0, "{}", io::Error::last_os_error());
     }
 
     /// Reads one answer: its body is as long as it says, or goes on to the end.
@@ -176,27 +203,30 @@ impl Client {
     }
 }
 
-/// An open event stream: its head, and what comes after the greeting.
+/// An open event stream: its head, the round that its opening names, and what comes after that.
 pub struct Stream {
     pub head: Answer,
+    pub round: u64,
     pub client: Client,
 }
 
 impl Stream {
-    /// Asks for a stream and waits until its greeting is there: from then on the order can be paid.
+    /// Asks for a stream and waits until its opening is there: from then on the order can be paid.
     pub fn open(address: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Stream {
         let mut client = Client::connect(address);
         client.send(request("GET", path, fields, ""));
-        Stream::greeted(client)
+        Stream::opened(client)
     }
 
-    /// Waits for the greeting on a connection that has sent its request.
-    pub fn greeted(mut client: Client) -> Stream {
+    /// Waits for the opening on a connection that has sent its request.
+    pub fn opened(mut client: Client) -> Stream {
         let head = client.head();
         assert_eq!(head.status, 200, "{}", head.masked());
-        let greeting = client.until("\n\n");
-        assert_eq!(String::from_utf8_lossy(&greeting), GREETING);
-        Stream { head, client }
+        let opening = text(client.until("\n\n"));
+        let round = opening.strip_prefix("event:waiting\nid:");
+        let round = round.and_then(|it| it.strip_suffix("\nretry:1000\ndata\n\n")?.parse().ok());
+        let round = round.unwrap_or_else(|| panic!("no opening: {opening:?}"));
+        Stream { head, round, client }
     }
 
     /// Reads the next frame, up to its empty line.

@@ -72,7 +72,8 @@ impl EventSource {
         }
     }
 
-    fn step(&mut self, deadline: Instant) {
+    /// Connects, or waits for bytes; once.
+    pub fn step(&mut self, deadline: Instant) {
         match &mut self.ready {
             Ready::Connecting { not_before } => {
                 thread::sleep(
@@ -86,7 +87,9 @@ impl EventSource {
                 let ended = client
                     .try_more(deadline)
                     .is_err_and(|error| error.kind() != io::ErrorKind::TimedOut);
-                self.events.extend(parser.push(&client.take_received()));
+                // Nobody listens to the opening, on the original's page.
+                let events = parser.push(&client.take_received()).into_iter();
+                self.events.extend(events.filter(|event| event.kind != "waiting"));
                 self.last_event_id.clone_from(&parser.last_event_id);
                 self.retry = parser.retry.unwrap_or(self.retry);
                 if ended {

@@ -38,13 +38,13 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 /// How long to wait before looking again.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// The event stream, byte for byte (section 3 of the contract), its date masked.
+/// The event stream, byte for byte as README.md promises it, its date masked.
 pub const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nDate: …\r\n\
     Content-Type: text/event-stream;charset=UTF-8\r\n\
     Cache-Control: no-store, no-transform\r\n\
     X-Accel-Buffering: no\r\n\
     Connection: close\r\n\r\n";
-pub const GREETING: &str = "event:waiting\nid:0\nretry:1000\n\n";
+pub const OPENING: &str = "event:waiting\nid:0\nretry:1000\ndata\n\n";
 pub const HEARTBEAT: &str = ":\n\n";
 pub const PAID: &str = "data:支付成功\n\nevent:finish\nid:6666\ndata:哈哈\n\n";
 pub const TIMED_OUT: &str = "data:timeout!!\n\n";

@@ -1,6 +1,6 @@
 //! What holds for whatever bytes come: asked about tampered requests in every test run, and by the fuzzers.
 
-use orderpay::order::Receipt;
+use orderpay::order::OrderResult;
 use orderpay::request::{self, MAX_BODY, MAX_HEAD, Progress, Refusal};
 use orderpay::{routes, sse};
 
@@ -50,8 +50,8 @@ fn verdict(bytes: &[u8]) -> Verdict {
 
 /// Whether these bytes can be the text of a payback; panics where a browser would read something else.
 pub fn check_text(body: &[u8]) -> bool {
-    let Some(receipt) = Receipt::parse(body) else { return false };
-    let stream = [sse::OPENING, sse::HEARTBEAT, &sse::paid(&receipt)].concat();
+    let Some(result) = OrderResult::parse(body) else { return false };
+    let stream = [&sse::opening(0), sse::HEARTBEAT, &sse::paid(&result)].concat();
     let (first, second) = stream.as_bytes().split_at(stream.len() - body.len().min(stream.len()));
     let mut parser = Parser::default();
     let events = [parser.push(first), parser.push(second)].concat();
@@ -60,8 +60,10 @@ pub fn check_text(body: &[u8]) -> bool {
         data: data.into(),
         last_event_id: id.into(),
     };
-    let lines = receipt.text().replace("\r\n", "\n").replace('\r', "\n");
-    assert_eq!(events, [event("message", &lines, "0"), event("finish", "哈哈", "6666")]);
+    let lines = result.text().replace("\r\n", "\n").replace('\r', "\n");
+    let expected =
+        [event("waiting", "", "0"), event("message", &lines, "0"), event("finish", "哈哈", "6666")];
+    assert_eq!(events, expected);
     assert_eq!((parser.retry.map(|it| it.as_millis()), parser.comments), (Some(1000), 1));
     true
 }

@@ -16,7 +16,7 @@ impl Random {
         (self.next() % limit as u64) as usize
     }
 
-    fn one_of<'a, T: ?Sized>(&mut self, items: &[&'a T]) -> &'a T {
+    pub fn one_of<'a, T: ?Sized>(&mut self, items: &[&'a T]) -> &'a T {
         items[self.below(items.len())]
     }
 

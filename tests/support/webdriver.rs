@@ -79,6 +79,10 @@ impl Browser {
         self.post("refresh", &Json::object([]));
     }
 
+    pub fn back(&self) {
+        self.post("back", &Json::object([]));
+    }
+
     pub fn click(&self, css: &str) {
         let element = self.find(css);
         self.post(&format!("element/{element}/click"), &Json::object([]));

@@ -1,0 +1,117 @@
+//! How a connection ends without losing its last bytes.
+//!
+//! The kernel answers with a reset where a connection is closed with bytes unread, and where more
+//! come in after that; and a reset may overtake the last bytes that were sent, or destroy them where
+//! they lie. So what the client has sent is drained, the last bytes are written, the sending side is
+//! shut down (RFC 9112, section 9.6), and the connection lingers before it is closed: a stream in
+//! [`Lingering`], which costs no thread; a connection whose request was refused in its own thread,
+//! for its client may go on sending what nobody wants.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A stream that was ended lingers at least this long …
+const LINGER: Duration = Duration::from_millis(500);
+/// … and this much longer at most, so that many are let go at once.
+const SLACK: Duration = Duration::from_millis(125);
+/// What a client has sent is read up to this many times 4 KiB; a waiter has nothing to say.
+const DRAIN_READS: usize = 16;
+/// After the last answer, what the client still sends is read this long …
+const LINGER_AFTER_REFUSAL: Duration = Duration::from_secs(1);
+/// … and up to this many bytes.
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Ends a stream that does not block with these last bytes; false if they reach nobody, as far as
+/// can be told now: nothing could be written, or a reset was there right after it.
+pub fn end(mut stream: &TcpStream, last: &[u8]) -> bool {
+    drain(stream);
+    let written = stream.write_all(last).is_ok();
+    // It fails where a reset has come already, and then there is nothing to shut down.
+    let _ = stream.shutdown(Shutdown::Write);
+    written && !is_reset(stream)
+}
+
+/// Reads what a client has sent, without waiting for more; false if the connection is broken. Its
+/// end is none: a client that has half-closed, as `nc` does, still listens.
+pub fn drain(mut stream: &TcpStream) -> bool {
+    let mut sink = [0; 4096];
+    for _ in 0..DRAIN_READS {
+        match stream.read(&mut sink) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// A reset has come, and not just word from a router that has lost its way for a moment (an ICMP
+/// message, which `take_error` tells as well).
+fn is_reset(stream: &TcpStream) -> bool {
+    let kind = stream.take_error().map(|error| error.map(|error| error.kind()));
+    matches!(kind, Ok(Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)) | Err(_))
+}
+
+/// Streams that were ended and are not closed yet; the oldest first, and no more than a limit.
+pub struct Lingering {
+    streams: VecDeque<(Instant, Arc<TcpStream>)>,
+    max: usize,
+}
+
+impl Lingering {
+    /// None yet, and so many at most.
+    pub fn new(max: usize) -> Self {
+        Lingering { streams: VecDeque::new(), max }
+    }
+
+    /// Takes one more; the oldest has to go for it if they are too many.
+    pub fn push(&mut self, stream: Arc<TcpStream>, now: Instant) -> Option<Arc<TcpStream>> {
+        self.streams.push_back((now + LINGER, stream));
+        if self.streams.len() > self.max { self.shed() } else { None }
+    }
+
+    /// Lets go of the oldest: descriptors are short.
+    pub fn shed(&mut self) -> Option<Arc<TcpStream>> {
+        self.streams.pop_front().map(|(_, stream)| stream)
+    }
+
+    /// When the next are to be closed.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.streams.front().map(|(due, _)| *due + SLACK)
+    }
+
+    /// One that has lingered long enough.
+    pub fn due(&mut self, now: Instant) -> Option<Arc<TcpStream>> {
+        self.streams.pop_front_if(|(due, _)| *due <= now).map(|(_, stream)| stream)
+    }
+}
+
+/// Closes a stream that has lingered: what came in meanwhile is drained first.
+pub fn close(stream: Arc<TcpStream>) {
+    drain(&stream);
+}
+
+/// Shuts down after a last answer, and reads what the client still sends.
+pub fn linger(mut stream: &TcpStream) {
+    let deadline = Instant::now() + LINGER_AFTER_REFUSAL;
+    let mut sink = [0; 4096];
+    let mut left = LINGER_BYTES;
+    let _ = stream.shutdown(Shutdown::Write);
+    while left > 0 {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        if patience.is_zero() || stream.set_read_timeout(Some(patience)).is_err() {
+            return;
+        }
+        match stream.read(&mut sink) {
+            Ok(0) => return,
+            Ok(len) => left = left.saturating_sub(len),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}

@@ -138,7 +138,7 @@ impl Waiters {
             }
             Admission::Full => {
                 drop(room);
-                self.events.happen(Event::Full { order: id, stream: &stream });
+                self.events.record(Event::Full { order: id, stream: &stream });
                 self.end(stream, &[&head, sse::FULL.as_bytes()].concat(), None);
             }
         }
@@ -159,19 +159,19 @@ impl Waiters {
         drop(room);
         if (&stream).write_all(&[&head, sse::OPENING.as_bytes()].concat()).is_err() {
             lock(&self.room).orders.vanish(id, serial);
-            self.events.happen(Event::Vanished { order: id, stream: &stream });
+            self.events.record(Event::Vanished { order: id, stream: &stream });
             return;
         }
         let mut room = lock(&self.room);
         room.orders.open(id, serial, Instant::now());
         self.wake_reaper(&room);
         drop(room);
-        self.events.happen(Event::Waiting { order: id, stream: &stream, last_event_id });
+        self.events.record(Event::Waiting { order: id, stream: &stream, last_event_id });
         *own = Some(stream);
     }
 
     fn fetch(&self, id: &OrderId, stream: TcpStream, head: Vec<u8>, settled: Settled) {
-        self.events.happen(Event::Fetched { order: id, stream: &stream });
+        self.events.record(Event::Fetched { order: id, stream: &stream });
         let frames = sse::paid(&settled.receipt);
         let frames = [&head, sse::OPENING.as_bytes(), frames.as_bytes()].concat();
         let ending = self.end(stream, &frames, Some(id));
@@ -323,7 +323,7 @@ impl Waiters {
     pub fn time_out(&self, id: OrderId, parked: Parked) {
         let stream = lock(&parked).take();
         if let Some(stream) = stream {
-            self.events.happen(Event::Timeout { order: &id, stream: &stream });
+            self.events.record(Event::Timeout { order: &id, stream: &stream });
             self.end(stream, sse::TIMEOUT.as_bytes(), None);
         }
     }
@@ -373,7 +373,7 @@ impl Waiters {
         lock(&self.room).orders.vanish(id, serial);
         let stream = lock(parked).take();
         if let Some(stream) = stream {
-            self.events.happen(Event::Vanished { order: id, stream: &stream });
+            self.events.record(Event::Vanished { order: id, stream: &stream });
         }
     }
 
@@ -389,7 +389,7 @@ impl Waiters {
         let _ = stream.shutdown(Shutdown::Write);
         if !written || is_reset(&stream) {
             if let Some(order) = result_of {
-                self.events.happen(Event::Vanished { order, stream: &stream });
+                self.events.record(Event::Vanished { order, stream: &stream });
             }
             Ending::Gone
         } else if result_of.is_some() && !is_acknowledged(&stream) {

@@ -10,10 +10,10 @@ use support::{
     Answer, Client, GREETING, PAID, Program, STREAM_HEAD, Server, Stream, mask_date, request,
 };
 
-const HEALTHY: &str =
-    "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
-const NOBODY_PAID: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: text/plain;charset=UTF-8\r\n\
-    Orderpay-Delivered: 0\r\nContent-Length: 2\r\n\r\nok";
+const HEALTHY: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\nContent-Type: text/plain\r\n\
+    Content-Length: 2\r\n\r\nok";
+const NOBODY_PAID: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
+    Content-Type: text/plain;charset=UTF-8\r\nOrderpay-Delivered: 0\r\nContent-Length: 2\r\n\r\nok";
 
 /// The same answer from a server that closes after it.
 fn then_close(answer: &str) -> String {
@@ -24,8 +24,8 @@ fn then_close(answer: &str) -> String {
 fn error(status: &str, fields: &str, line: &str) -> String {
     let length = line.len() + 1;
     format!(
-        "HTTP/1.1 {status}\r\nDate: …\r\nContent-Type: text/plain;charset=UTF-8\r\n{fields}\
-         Content-Length: {length}\r\n\r\n{line}\n"
+        "HTTP/1.1 {status}\r\nDate: …\r\nCache-Control: no-store\r\n\
+         Content-Type: text/plain;charset=UTF-8\r\n{fields}Content-Length: {length}\r\n\r\n{line}\n"
     )
 }
 
@@ -234,7 +234,8 @@ fn the_root_leads_to_the_page() {
     let answer = server.get("/").masked();
     assert_eq!(
         answer,
-        "HTTP/1.1 302 Found\r\nDate: …\r\nLocation: /sse/test\r\nContent-Length: 0\r\n\r\n"
+        "HTTP/1.1 302 Found\r\nDate: …\r\nCache-Control: no-store\r\nLocation: sse/test\r\n\
+         Content-Length: 0\r\n\r\n"
     );
 }
 
@@ -245,8 +246,8 @@ fn the_page_is_there_for_each_order_with_all_it_refers_to() {
         let page = server.get(path);
         let html = page.text();
         let head = format!(
-            "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: text/html;charset=UTF-8\r\n\
-             Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n\
+            "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
+             Content-Type: text/html;charset=UTF-8\r\nX-Content-Type-Options: nosniff\r\n\
              Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
              img-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; \
              frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\n\

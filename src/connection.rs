@@ -232,3 +232,47 @@ pub fn time_left(deadline: Instant) -> io::Result<Duration> {
         millis => Ok(Duration::from_millis(millis as u64)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_client_that_reads_a_little_now_and_then_does_not_put_the_deadline_off() {
+        let (mut client, server) = pair();
+        thread::spawn(move || {
+            let mut little = vec![0; 1 << 20];
+            while client.read(&mut little).is_ok_and(|len| len > 0) {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let start = Instant::now();
+        let answer = vec![b'x'; 64 << 20];
+        let deadline = start + Duration::from_millis(200);
+        let error = DeadlineStream::new(&server).write_all(&answer, deadline).unwrap_err();
+        assert!(is_timeout(&error), "{error}");
+        assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn what_is_read_stands_behind_what_there_was() {
+        let (mut client, server) = pair();
+        let mut received = b"GE".to_vec();
+        client.write_all(b"T /").unwrap();
+        let mut stream = DeadlineStream::new(&server);
+        let soon = || Instant::now() + Duration::from_millis(50);
+        assert_eq!(stream.read(&mut received, soon()).unwrap(), 3);
+        assert!(is_timeout(&stream.read(&mut received, soon()).unwrap_err()));
+        assert_eq!(received, b"GET /");
+        drop(client);
+        assert_eq!(stream.read(&mut received, soon()).unwrap(), 0);
+    }
+}

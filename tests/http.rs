@@ -112,6 +112,17 @@ fn a_bare_lf_ends_a_line_and_empty_lines_before_a_request_are_let_pass() {
 }
 
 #[test]
+fn empty_lines_after_a_request_begin_no_other() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    for lines in ["\r\n", "\n\n\r\n", "\r"] {
+        let bytes = [request("GET", "/healthz", &[], ""), lines.into()].concat();
+        assert_eq!(client.send(bytes).answer().masked(), HEALTHY, "{lines:?}");
+    }
+    assert_eq!(mask_date(&client.send("\n").half_close().rest()), "", "it was idle");
+}
+
+#[test]
 fn a_target_may_be_absolute_or_percent_encoded_or_have_a_query() {
     let server = Server::start(&[]);
     for target in [
@@ -200,9 +211,10 @@ fn slow_clients_are_let_go_when_their_time_is_up() {
         client.send(request("GET", "/healthz", &[], "")).answer();
         let_go(&mut client, "")
     };
+    let empty_lines = || let_go(&mut server.connect(), "\r\n");
     thread::scope(|scope| {
         let slow = [scope.spawn(head), scope.spawn(body), scope.spawn(dripping)];
-        let unused = [scope.spawn(silent), scope.spawn(idle)];
+        let unused = [scope.spawn(silent), scope.spawn(idle), scope.spawn(empty_lines)];
         for client in slow {
             assert_eq!(client.join().unwrap(), (too_slow.clone(), 5));
         }
@@ -293,6 +305,7 @@ fn metrics_are_in_the_text_format_of_prometheus() {
     let metrics = server.get("/metrics");
     let media = "text/plain; version=0.0.4; charset=utf-8";
     assert_eq!((metrics.status, metrics.field("Content-Type")), (200, Some(media)));
+    assert_eq!(metrics.field("Cache-Control"), Some("no-store"));
     for line in metrics.text().lines().filter(|line| !line.starts_with("# ")) {
         let (name, value) = line.rsplit_once(' ').expect("a name and a value");
         assert!(name.starts_with("orderpay_") && value.parse::<f64>().is_ok(), "{line}");
@@ -403,6 +416,26 @@ fn head_is_a_wrong_method_where_get_has_an_effect() {
 }
 
 #[test]
+fn what_a_browser_does_by_itself_does_not_wait() {
+    let mut server = Server::start(&[]);
+    let cross_site =
+        "a page of another site can't wait or pay: open /sse/test, or call payback directly";
+    let prefetch = "a prefetch can't wait or pay: open /sse/test, or call payback directly";
+    for (field, line) in [
+        (("Sec-Fetch-Site", "cross-site"), cross_site),
+        (("Sec-Purpose", "prefetch"), prefetch),
+        (("Sec-Purpose", "prefetch;prerender"), prefetch),
+    ] {
+        for fields in [&[field][..], &[field, ("Last-Event-ID", "6666")]] {
+            let mut client = server.connect();
+            let answer = client.send(request("GET", "/sse/orderpay/7", fields, "")).answer();
+            assert_eq!(answer.masked(), error("403 Forbidden", "", line), "{fields:?}");
+        }
+    }
+    assert_eq!(server.ever_logged("event=waiting") + server.ever_logged("event=seen"), 0);
+}
+
+#[test]
 fn an_unknown_method_is_not_implemented() {
     let server = Server::start(&[]);
     let expected = error("501 Not Implemented", "", "unknown method: GET, HEAD and POST are known");
@@ -458,6 +491,21 @@ fn what_is_no_request_is_refused_and_nothing_after_it_is_read() {
         assert_eq!(whole_conversation(&server, smuggled), refused, "{bytes:?}");
     }
     assert_eq!(server.ever_logged("event=paid"), 0);
+}
+
+#[test]
+fn a_refused_head_has_no_body() {
+    let server = Server::start(&[]);
+    let host = "a request needs one Host field with a host's name";
+    let version = "only HTTP/1.0 and HTTP/1.1 are spoken here";
+    for (bytes, status, line) in [
+        ("HEAD / HTTP/1.1\r\n\r\n", "400 Bad Request", host),
+        ("\r\nHEAD / HTTP/2.0\r\n\r\n", "505 HTTP Version Not Supported", version),
+    ] {
+        let whole = then_close(&error(status, "", line));
+        let (head, _) = whole.split_once(line).expect("its body");
+        assert_eq!(whole_conversation(&server, bytes), head, "{bytes:?}");
+    }
 }
 
 #[test]

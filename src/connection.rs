@@ -69,7 +69,7 @@ enum Part {
 }
 
 /// Whether a connection goes on; if not, it is over, or waits for an order.
-type Step<T = ()> = ControlFlow<Option<Wait>, T>;
+type Step = ControlFlow<Option<Wait>>;
 
 const OVER: Step = ControlFlow::Break(None);
 

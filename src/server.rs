@@ -136,19 +136,16 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<thread::
 /// Listeners on all addresses of each of these names. A machine may lack some that a name stands
 /// for, but not all. An error says what can't be had.
 pub fn bind(names: &[Vec<SocketAddr>]) -> Result<Vec<TcpListener>, String> {
+    const ADVICE: &str = "choose another with --listen; its port 0 picks a free one";
     let mut listeners = Vec::new();
     for addresses in names {
-        let had = listeners.len();
-        for (address, left) in addresses.iter().zip((0..addresses.len()).rev()) {
-            match listen(*address) {
+        let outcomes: Vec<_> = addresses.iter().map(|it| (it, listen(*it))).collect();
+        let one_will_do = outcomes.iter().any(|(_, outcome)| outcome.is_ok());
+        for (address, outcome) in outcomes {
+            match outcome {
                 Ok(listener) => listeners.push(listener),
-                Err(error) if is_missing(&error) && (left > 0 || listeners.len() > had) => {}
-                Err(error) => {
-                    return Err(format!(
-                        "can't listen on {address}: {error}: \
-                         choose another with --listen; its port 0 picks a free one"
-                    ));
-                }
+                Err(error) if one_will_do && is_missing(&error) => {}
+                Err(error) => return Err(format!("can't listen on {address}: {error}: {ADVICE}")),
             }
         }
     }

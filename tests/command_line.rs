@@ -1,4 +1,4 @@
-//! Does it do what its command line says? Options, environment, exit codes, what it prints, how it stops (section 6).
+//! Does it do what its command line says? Options, environment, exit codes, what it prints, how it stops.
 
 mod support;
 

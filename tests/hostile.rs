@@ -1,4 +1,4 @@
-//! What becomes of requests that are malformed, or look as if they were? Section 5 of the contract, case by case.
+//! What becomes of requests that are malformed, or look as if they were? Case by case.
 
 mod support;
 
@@ -104,26 +104,26 @@ const REQUEST_LINES: &[Case] = &[
     ("3.2.4: an asterisk form, not OPTIONS", b"GET * HTTP/1.1", BAD),
     ("3.2.4: an asterisk form", b"OPTIONS * HTTP/1.1", NOT_FOUND),
     (
-        "contract, 2: an order has 64 characters",
+        "README: an order has 64 characters",
         b"GET /sse/payback/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef HTTP/1.1",
         FINE,
     ),
     (
-        "contract, 2: and not 65",
+        "README: and not 65",
         b"GET /sse/payback/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef- HTTP/1.1",
         BAD_ORDER,
     ),
-    ("contract, 2: and not 0", b"GET /sse/payback/ HTTP/1.1", BAD_ORDER),
-    ("contract, 2: an order is plain", b"GET /sse/payback/a.b HTTP/1.1", BAD_ORDER),
-    ("contract, 2: an order is plain", b"GET /sse/payback/a%20b HTTP/1.1", BAD_ORDER),
-    ("contract, 2: an order is plain", b"GET /sse/payback/a%00 HTTP/1.1", BAD_ORDER),
-    ("contract, 2: an order is plain", b"GET /sse/payback/%E2%80%AE HTTP/1.1", BAD_ORDER),
-    ("contract, 2: an order is plain", b"GET /sse/payback/../1 HTTP/1.1", BAD_ORDER),
-    ("contract, 2: an order is plain", b"GET /sse/orderpay/a/b HTTP/1.1", BAD_ORDER),
-    ("contract, 2: an order is plain", b"GET /sse/test/<script> HTTP/1.1", BAD_ORDER),
-    ("contract, 2: nothing else is there", b"GET /sse HTTP/1.1", NOT_FOUND),
-    ("contract, 2: nothing else is there", b"GET /sse/page.css/1 HTTP/1.1", NOT_FOUND),
-    ("contract, 2: nothing else is there", b"GET /sse/page.css%00.html HTTP/1.1", NOT_FOUND),
+    ("README: and not 0", b"GET /sse/payback/ HTTP/1.1", BAD_ORDER),
+    ("README: an order is plain", b"GET /sse/payback/a.b HTTP/1.1", BAD_ORDER),
+    ("README: an order is plain", b"GET /sse/payback/a%20b HTTP/1.1", BAD_ORDER),
+    ("README: an order is plain", b"GET /sse/payback/a%00 HTTP/1.1", BAD_ORDER),
+    ("README: an order is plain", b"GET /sse/payback/%E2%80%AE HTTP/1.1", BAD_ORDER),
+    ("README: an order is plain", b"GET /sse/payback/../1 HTTP/1.1", BAD_ORDER),
+    ("README: an order is plain", b"GET /sse/orderpay/a/b HTTP/1.1", BAD_ORDER),
+    ("README: an order is plain", b"GET /sse/test/<script> HTTP/1.1", BAD_ORDER),
+    ("README: nothing else is there", b"GET /sse HTTP/1.1", NOT_FOUND),
+    ("README: nothing else is there", b"GET /sse/page.css/1 HTTP/1.1", NOT_FOUND),
+    ("README: nothing else is there", b"GET /sse/page.css%00.html HTTP/1.1", NOT_FOUND),
 ];
 
 /// More lines after `GET /healthz HTTP/1.1` and `Host: a`.
@@ -267,10 +267,10 @@ const REQUESTS: &[Case] = &[
     ("9.3: in HTTP/1.0 one request", b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", &[200]),
     ("3.2: in HTTP/1.0 one host at most", b"GET /healthz HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", BAD),
     ("6.1: in HTTP/1.0 no transfer coding", b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", &[501]),
-    ("contract, 4: a text is UTF-8", b"POST /sse/payback HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n\xff", &[400, 200]),
-    ("contract, 4: a text is UTF-8", b"POST /sse/payback HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n\xc0\x80", &[400, 200]),
-    ("contract, 4: a text is UTF-8", b"POST /sse/payback HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n\xed\xa0\x80", &[400, 200]),
-    ("contract, 4: a text has no NUL", b"POST /sse/payback HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na\0b", &[400, 200]),
+    ("README: a text is UTF-8", b"POST /sse/payback HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n\xff", &[400, 200]),
+    ("README: a text is UTF-8", b"POST /sse/payback HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n\xc0\x80", &[400, 200]),
+    ("README: a text is UTF-8", b"POST /sse/payback HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n\xed\xa0\x80", &[400, 200]),
+    ("README: a text has no NUL", b"POST /sse/payback HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na\0b", &[400, 200]),
     ("another protocol: TLS", b"\x16\x03\x01\0\x9d\x01\0\0\x99\x03\x03\n", BAD),
     ("another protocol: SSH", b"SSH-2.0-OpenSSH_9.2\r\n", BAD),
     ("another protocol: SMTP", b"EHLO a\r\n", BAD),

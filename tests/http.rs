@@ -1,4 +1,4 @@
-//! Is it an HTTP server? Sections 2 and 5 of the contract, seen by clients that mean well.
+//! Is it an HTTP server? Seen by clients that mean well.
 
 mod support;
 
@@ -445,7 +445,7 @@ fn an_unknown_method_is_not_implemented() {
     }
 }
 
-// What is refused: one case for each row of the table in section 5.
+// What is refused: one case for each limit and each rule.
 
 #[test]
 fn what_is_no_request_is_refused_and_nothing_after_it_is_read() {

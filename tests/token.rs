@@ -1,4 +1,4 @@
-//! Who may pay where there is a token? Section 4 of the contract.
+//! Who may pay where there is a token?
 
 mod support;
 

@@ -92,8 +92,8 @@ impl Connection<'_> {
                 self.slot.mark_busy();
                 let in_a_hurry = self.patience < IDLE_TIMEOUT;
                 let keep_alive =
-                    request.keep_alive && !in_a_hurry && self.app.slots.may_keep_alive();
-                let head_only = request.method == b"HEAD";
+                    request.head.keep_alive() && !in_a_hurry && self.app.slots.may_keep_alive();
+                let head_only = request.head.method == b"HEAD";
                 let response = self.app.answer(&request, &self.slot.stream)?;
                 self.received.drain(..len);
                 self.awaited = None;

@@ -1,72 +1,67 @@
 //! A request in, an answer out: what the server does, connections apart.
 
-use std::borrow::Cow;
 use std::net::TcpStream;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::events::{Event, Events};
 use crate::metrics::{self, Gauges};
 use crate::order::{OrderId, OrderResult};
-use crate::page::{self, Facts};
+use crate::page::{self, PageData};
 use crate::request::Request;
 use crate::response::{Response, Status};
-use crate::routes::{self, Wanted};
-use crate::seats::Seats;
-use crate::sse;
+use crate::routes::{self, Route, Wait};
+use crate::slots::Slots;
 use crate::waiters::{Payment, Waiters};
 
 /// What all connections share.
 pub struct App {
     pub waiters: Waiters,
-    pub seats: Seats,
+    pub slots: Slots,
     pub events: Arc<Events>,
-    pub facts: Facts,
+    pub page_data: PageData,
     pub token: Option<String>,
 }
 
 const UNRECORDED: &str = "the journal can't be written";
 
-/// What a request gets.
-pub enum Answer {
-    Response(Response),
-    /// An event stream, for as long as it takes.
-    Stream {
-        order: OrderId,
-        last_event_id: Option<Vec<u8>>,
-    },
-}
-
 impl App {
-    /// Answers a request that came on `stream`.
-    pub fn answer(&self, request: &Request<'_>, stream: &TcpStream) -> Answer {
-        let wanted = match routes::route(request, self.token.as_deref()) {
-            Ok(wanted) => wanted,
-            Err(denied) => return Answer::Response(denied.response()),
-        };
-        Answer::Response(match wanted {
-            Wanted::Wait(order) => match request.last_event_id {
-                Some(sse::FINISH_ID) => self.seen(&order, stream),
-                last => return Answer::Stream { order, last_event_id: last.map(<[u8]>::to_vec) },
-            },
-            Wanted::Pay(order, receipt) => self.pay(&order, &receipt),
-            Wanted::Redirect => Response::empty(Status::Found).with("Location", "/sse/test"),
-            Wanted::Page { order, base } => self.page(&order, base),
-            Wanted::Asset(asset) => embedded(asset.media, asset.content),
-            Wanted::Health => self.health(),
-            Wanted::Metrics => self.metrics(),
+    /// The answer to a request that came on `stream`, unless it breaks out of HTTP to wait.
+    pub fn answer(
+        &self,
+        request: &Request<'_>,
+        stream: &TcpStream,
+    ) -> ControlFlow<Option<Wait>, Response> {
+        ControlFlow::Continue(match routes::route(request, self.token.as_deref()) {
+            Err(error) => error.into(),
+            Ok(Route::Wait(wait)) => return ControlFlow::Break(Some(wait)),
+            Ok(Route::Stop(order)) => self.stop(&order, stream),
+            Ok(Route::Pay(order, receipt)) => self.pay(&order, &receipt),
+            // Relative, so that a proxy may serve all this under a path of its own.
+            Ok(Route::Redirect) => Response::empty(Status::Found).with("Location", "sse/test"),
+            Ok(Route::Page { order, base }) => page(&order, base, &self.page_data),
+            Ok(Route::Asset(asset)) => Response::new(Status::Ok, asset.media, asset.content)
+                // Another server may have another page, so it is asked for each time.
+                .with("Cache-Control", "no-cache")
+                .with("X-Content-Type-Options", "nosniff"),
+            Ok(Route::Health) if self.waiters.healthy() => {
+                Response::new(Status::Ok, "text/plain", "ok")
+            }
+            Ok(Route::Health) => unavailable(UNRECORDED),
+            Ok(Route::Metrics) => self.metrics(),
         })
     }
 
-    /// Tells the log why a request was answered with an error.
-    pub fn tell_refusal(&self, response: &Response, stream: &TcpStream) {
-        if response.status >= Status::BadRequest {
+    /// Tells the log why a request was answered with an error, if it was.
+    pub fn record_refusal(&self, response: &Response, stream: &TcpStream) {
+        if response.status.is_error() {
             let reason = response.body.trim_end();
             self.events.record(Event::Refused { status: response.status, stream, reason });
         }
     }
 
     /// RFC 9110, section 15.3.5, and WHATWG HTML, section 9.2.3: 204 stops an EventSource.
-    fn seen(&self, order: &OrderId, stream: &TcpStream) -> Response {
+    fn stop(&self, order: &OrderId, stream: &TcpStream) -> Response {
         self.events.record(Event::Seen { order, stream });
         Response::empty(Status::NoContent)
     }
@@ -86,37 +81,20 @@ impl App {
         response
     }
 
-    fn page(&self, order: &OrderId, base: &str) -> Response {
-        embedded("text/html;charset=UTF-8", page::page(order, base, &self.facts))
-            .with("Content-Security-Policy", page::SECURITY_POLICY)
-            .with("Referrer-Policy", "no-referrer")
-    }
-
-    fn health(&self) -> Response {
-        if self.waiters.healthy() {
-            Response::new(Status::Ok, "text/plain", "ok")
-        } else {
-            unavailable(UNRECORDED)
-        }
-    }
-
     fn metrics(&self) -> Response {
         let (waiting, remembered) = self.waiters.counts();
-        let gauges = Gauges {
-            waiting,
-            remembered,
-            connections: self.seats.taken(),
-            journal_syncs: self.waiters.journal_syncs(),
-        };
-        Response::new(Status::Ok, metrics::MEDIA, metrics::render(&gauges, self.events.counts()))
+        let (connections, accepted) = self.slots.counts();
+        let journal_syncs = self.waiters.journal_syncs();
+        let gauges = Gauges { waiting, remembered, connections, accepted, journal_syncs };
+        Response::new(Status::Ok, metrics::MEDIA, metrics::render(&gauges, &self.events.counts()))
     }
 }
 
-/// Something of `www/`. Another server may have another page, so it is asked for each time.
-fn embedded(media: &'static str, content: impl Into<Cow<'static, str>>) -> Response {
-    Response::new(Status::Ok, media, content)
-        .with("Cache-Control", "no-cache")
+fn page(order: &OrderId, base: &str, data: &PageData) -> Response {
+    Response::new(Status::Ok, "text/html;charset=UTF-8", page::page(order, base, data))
         .with("X-Content-Type-Options", "nosniff")
+        .with("Content-Security-Policy", page::SECURITY_POLICY)
+        .with("Referrer-Policy", "no-referrer")
 }
 
 fn acknowledged(written: usize) -> Response {
@@ -125,6 +103,6 @@ fn acknowledged(written: usize) -> Response {
 
 /// Not acknowledged: the payment platform tries again.
 fn unavailable(reason: &str) -> Response {
-    Response::text(Status::ServiceUnavailable, format!("{reason}: try again\n"))
-        .with("Retry-After", "5")
+    let advice = format_args!("{reason}: try again");
+    Response::error(Status::ServiceUnavailable, advice).with("Retry-After", "5")
 }

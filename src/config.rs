@@ -57,23 +57,33 @@ pub enum Command {
     Version,
 }
 
-/// Sets an option to a value, or says what it takes.
-type Set = fn(&mut Config, &str) -> Result<(), &'static str>;
+/// Sets an option to a value, if that is one that it takes.
+type Set = fn(&mut Config, &str) -> Option<()>;
 
-/// Every option that has a value, with its default, if it has one.
-const OPTIONS: [(&str, &str, Set); 9] = [
-    ("--listen", "localhost:8888", |config, value| listen(&mut config.listen, value)),
-    ("--timeout", "60", |config, value| seconds(value).map(|it| config.timeout = it)),
-    ("--heartbeat", "15", |config, value| seconds_or_none(value).map(|it| config.heartbeat = it)),
-    ("--keep", "3600", |config, value| seconds(value).map(|it| config.keep = it)),
-    ("--remember", "65536", |config, value| number(value).map(|it| config.remember = it)),
-    ("--max-connections", "1024", |config, value| {
-        number(value).map(|it| config.max_connections = it)
+/// Every option that has a value: its default, if it has one, and what it takes.
+const OPTIONS: [(&str, &str, &str, Set); 9] = [
+    ("--listen", "localhost:8888", ADDRESS, |it, value| listen(&mut it.listen, value)),
+    ("--timeout", "60", SECONDS, |it, value| seconds(value).map(|new| it.timeout = new)),
+    ("--heartbeat", "15", SECONDS_OR_NONE, |it, value| {
+        seconds_or_none(value).map(|new| it.heartbeat = new)
     }),
-    ("--token", "", |config, value| token(value).map(|it| config.token = Some(it))),
-    ("--journal", "", |config, value| file(value).map(|it| config.journal = Some(it))),
-    ("--quiet", "", |config, value| flag(value).map(|it| config.quiet = it)),
+    ("--keep", "3600", SECONDS, |it, value| seconds(value).map(|new| it.keep = new)),
+    ("--remember", "65536", NUMBER, |it, value| number(value).map(|new| it.remember = new)),
+    ("--max-connections", "1024", NUMBER, |it, value| {
+        number(value).map(|new| it.max_connections = new)
+    }),
+    ("--token", "", TOKEN, |it, value| token(value).map(|new| it.token = Some(new))),
+    ("--journal", "", FILE, |it, value| file(value).map(|new| it.journal = Some(new))),
+    ("--quiet", "", FLAG, |it, value| flag(value).map(|new| it.quiet = new)),
 ];
+
+const ADDRESS: &str = "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:0";
+const SECONDS: &str = "0.001 to 100000000 seconds";
+const SECONDS_OR_NONE: &str = "0 for none, or 0.001 to 100000000 seconds";
+const NUMBER: &str = "a whole number from 1 to 100000000";
+const TOKEN: &str = "visible ASCII without spaces";
+const FILE: &str = "the name of a file";
+const FLAG: &str = "0 or 1";
 
 /// Reads the arguments (without the program's name) and the environment. An error is one line that
 /// names what is wrong, its value, and what is accepted.
@@ -133,17 +143,17 @@ impl Config {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Config, String> {
         let mut config = Config::default();
-        for (option, default, set) in OPTIONS {
+        for (option, default, takes, set) in OPTIONS {
             let mut values: Vec<_> =
                 given.iter().filter(|(name, _)| name == option).cloned().collect();
             if values.is_empty() {
                 let variable = variable(option);
                 let value = environment(&variable).filter(|value| !value.is_empty());
-                values.push((variable, value.unwrap_or_else(|| default.to_owned())));
-                values.retain(|(_, value)| !value.is_empty());
+                let value = value.unwrap_or_else(|| default.to_owned());
+                values.extend((!value.is_empty()).then_some((variable, value)));
             }
             for (name, value) in values {
-                set(&mut config, &value).map_err(|takes| refusal(&name, &value, takes))?;
+                set(&mut config, &value).ok_or_else(|| refusal(&name, &value, takes))?;
             }
         }
         Ok(config)
@@ -171,54 +181,44 @@ fn refusal(name: &str, value: &str, takes: &str) -> String {
 }
 
 /// A variable can have several, with commas between them.
-fn listen(listen: &mut Vec<Vec<SocketAddr>>, value: &str) -> Result<(), &'static str> {
-    const TAKES: &str = "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:0";
-    for text in value.split(',') {
-        listen.push(address::resolve(text.trim()).map_err(|_| TAKES)?);
-    }
-    Ok(())
+fn listen(listen: &mut Vec<Vec<SocketAddr>>, value: &str) -> Option<()> {
+    let addresses = value.split(',').map(|text| address::resolve(text.trim()).ok());
+    listen.extend(addresses.collect::<Option<Vec<_>>>()?);
+    Some(())
 }
 
-/// The most is longer than any demo, and far from what a clock can't add.
-fn seconds(value: &str) -> Result<Duration, &'static str> {
-    let fitting = decimal(value).filter(|seconds| (0.001..=1e8).contains(seconds));
-    fitting.map(Duration::from_secs_f64).ok_or("0.001 to 100000000 seconds")
+/// The max is longer than any demo, and far from what a clock can't add.
+fn seconds(value: &str) -> Option<Duration> {
+    let seconds = decimal(value)?;
+    (0.001..=1e8).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
-fn seconds_or_none(value: &str) -> Result<Duration, &'static str> {
-    match decimal(value) {
-        Some(0.0) => Ok(Duration::ZERO),
-        _ => seconds(value).map_err(|_| "0 for none, or 0.001 to 100000000 seconds"),
-    }
+fn seconds_or_none(value: &str) -> Option<Duration> {
+    if decimal(value)? == 0.0 { Some(Duration::ZERO) } else { seconds(value) }
 }
 
 /// Plain digits with or without a point: no sign, no exponent, no `inf`.
 fn decimal(value: &str) -> Option<f64> {
-    let plain = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    value.parse().ok().filter(|_| plain)
+    let is_plain = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    value.parse().ok().filter(|_| is_plain)
 }
 
-fn number(value: &str) -> Result<usize, &'static str> {
-    let plain = value.bytes().all(|byte| byte.is_ascii_digit());
-    let number = value.parse().ok().filter(|it| plain && (1..=100_000_000).contains(it));
-    number.ok_or("a whole number from 1 to 100000000")
+fn number(value: &str) -> Option<usize> {
+    let is_plain = value.bytes().all(|byte| byte.is_ascii_digit());
+    value.parse().ok().filter(|it| is_plain && (1..=100_000_000).contains(it))
 }
 
-fn token(value: &str) -> Result<String, &'static str> {
-    let sendable = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
-    sendable.then(|| value.to_owned()).ok_or("visible ASCII without spaces")
+fn token(value: &str) -> Option<String> {
+    let is_sendable = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
+    is_sendable.then(|| value.to_owned())
 }
 
-fn file(value: &str) -> Result<PathBuf, &'static str> {
-    (!value.is_empty()).then(|| value.into()).ok_or("the name of a file")
+fn file(value: &str) -> Option<PathBuf> {
+    (!value.is_empty()).then(|| value.into())
 }
 
-fn flag(value: &str) -> Result<bool, &'static str> {
-    match value {
-        "0" => Ok(false),
-        "1" => Ok(true),
-        _ => Err("0 or 1"),
-    }
+fn flag(value: &str) -> Option<bool> {
+    Some(["0", "1"].iter().position(|it| *it == value)? == 1)
 }
 
 #[cfg(test)]
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn help_fits_a_terminal_and_shows_each_option_with_its_default() {
         assert!(HELP.lines().count() < 24 && HELP.lines().all(|line| line.chars().count() <= 80));
-        for (option, default, _) in OPTIONS {
+        for (option, default, ..) in OPTIONS {
             let line = HELP.lines().find(|line| line.trim_start().starts_with(option));
             let line = line.unwrap_or_else(|| panic!("no help on {option}"));
             let shown = line.rsplit_once(" [").map_or("", |(_, shown)| shown.trim_end_matches(']'));
@@ -310,28 +310,24 @@ mod tests {
 
     #[test]
     fn every_error_names_the_mistake_its_value_and_what_is_accepted() {
-        const LISTEN: &str = "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:0";
-        const SECONDS: &str = "0.001 to 100000000 seconds";
-        const NUMBER: &str = "a whole number from 1 to 100000000";
-        const TOKEN: &str = "visible ASCII without spaces";
         for (line, mistake, accepted) in [
-            ("--listen", r#"--listen """#, LISTEN),
-            ("--listen 8888", r#"--listen "8888""#, LISTEN),
-            ("--listen=localhost:99999", r#"--listen "localhost:99999""#, LISTEN),
-            ("ORDERPAY_LISTEN=[::1]", r#"ORDERPAY_LISTEN "[::1]""#, LISTEN),
+            ("--listen", r#"--listen """#, ADDRESS),
+            ("--listen 8888", r#"--listen "8888""#, ADDRESS),
+            ("--listen=localhost:99999", r#"--listen "localhost:99999""#, ADDRESS),
+            ("ORDERPAY_LISTEN=[::1]", r#"ORDERPAY_LISTEN "[::1]""#, ADDRESS),
             ("--timeout 0", r#"--timeout "0""#, SECONDS),
             ("--timeout 1e3", r#"--timeout "1e3""#, SECONDS),
             ("--timeout inf", r#"--timeout "inf""#, SECONDS),
             ("--keep 100000001", r#"--keep "100000001""#, SECONDS),
             ("ORDERPAY_KEEP=1h", r#"ORDERPAY_KEEP "1h""#, SECONDS),
-            ("--heartbeat -1", r#"--heartbeat "-1""#, "0 for none, or 0.001 to 100000000 seconds"),
+            ("--heartbeat -1", r#"--heartbeat "-1""#, SECONDS_OR_NONE),
             ("--remember 0", r#"--remember "0""#, NUMBER),
             ("--remember +1", r#"--remember "+1""#, NUMBER),
             ("--max-connections 1.5", r#"--max-connections "1.5""#, NUMBER),
             ("--token=", "--token (not shown)", TOKEN),
             ("ORDERPAY_TOKEN=支付", "ORDERPAY_TOKEN (not shown)", TOKEN),
-            ("--journal", r#"--journal """#, "the name of a file"),
-            ("ORDERPAY_QUIET=yes", r#"ORDERPAY_QUIET "yes""#, "0 or 1"),
+            ("--journal", r#"--journal """#, FILE),
+            ("ORDERPAY_QUIET=yes", r#"ORDERPAY_QUIET "yes""#, FLAG),
             ("healthcheck https://h", r#"healthcheck "https://h""#, "http://HOST:PORT"),
         ] {
             let expected = format!("{mistake} is not accepted: it takes {accepted}");

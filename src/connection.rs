@@ -1,248 +1,278 @@
 //! One connection: read a request, answer it, again. Each step has a deadline for the whole of it,
 //! so that a client that drips one byte a second is no exception.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::app::{Answer, App};
-use crate::order::OrderId;
-use crate::request::{self, MAX_BODY, MAX_HEAD, Progress, Refusal};
+use crate::app::App;
+use crate::request::{self, Progress, RequestError};
 use crate::response::Response;
-use crate::seats::Seat;
+use crate::routes::Wait;
+use crate::slots::Slot;
 
 /// A connection with no request for this long is closed.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// RFC 9110, section 15.5.9: a head that is not whole this long after its first byte is 408.
-const HEAD: Duration = Duration::from_secs(5);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// So is a body that is not whole this long after its head.
-const BODY: Duration = Duration::from_secs(5);
-/// In bytes: nearly every request fits.
-const USUAL: usize = 2048;
-/// A client that does not take its answer for this long is given up.
-pub const WRITE: Duration = Duration::from_secs(5);
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client that does not take its whole answer within this time is given up.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// RFC 9112, section 9.6: after the last answer, what the client still sends is read this long …
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 /// … and up to this many bytes, or else the kernel would reset the connection and with it the answer.
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
+/// In bytes: nearly every request fits.
+const READ_SIZE: usize = 2048;
 
-/// What becomes of a connection that was served.
-pub enum Leaving {
-    /// It is over.
-    Close,
-    /// It waits for this order.
-    Wait { order: OrderId, last_event_id: Option<Vec<u8>> },
-}
-
-/// Serves a connection until it is over, or parked.
-pub fn serve(app: &App, seat: &Seat) -> Leaving {
-    app.seats.waits(seat, Instant::now());
-    let inbox = Inbox::new(&seat.stream);
-    let mut connection = Connection { app, seat, inbox, outbox: Vec::with_capacity(1024) };
-    loop {
-        if let ControlFlow::Break(leaving) = connection.step() {
-            return leaving;
+/// Serves a connection until it is over, or parked. No step may take longer than `patience`.
+pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
+    slot.mark_idle();
+    let mut connection = Connection {
+        app,
+        slot: &slot,
+        patience,
+        stream: DeadlineStream::new(&slot.stream),
+        received: Vec::with_capacity(READ_SIZE),
+        awaited: None,
+    };
+    let end = loop {
+        if let ControlFlow::Break(end) = connection.step() {
+            break end;
         }
+    };
+    if let (Some(Wait { order, last_event_id }), Some(stream)) = (end, slot.into_stream()) {
+        app.waiters.open(&order, stream, last_event_id.as_deref());
     }
 }
 
 struct Connection<'c> {
     app: &'c App,
-    seat: &'c Seat,
-    inbox: Inbox<'c>,
-    outbox: Vec<u8>,
+    slot: &'c Slot<'c>,
+    patience: Duration,
+    stream: DeadlineStream<'c>,
+    /// What has come and was not answered yet.
+    received: Vec<u8>,
+    /// What it waits for, and until when: the same until the next request, or its next part.
+    awaited: Option<(Part, Instant)>,
 }
 
-impl Connection<'_> {
-    /// Answers the next request, or reads some more of it.
-    fn step(&mut self) -> ControlFlow<Leaving> {
-        match request::parse(self.inbox.bytes()) {
-            Ok(Progress::Whole(request, len)) => {
-                self.app.seats.works(self.seat);
-                let keep_alive = request.keep_alive && self.app.seats.may_stay();
-                let head_only = request.method == b"HEAD";
-                match self.app.answer(&request, &self.seat.stream) {
-                    Answer::Stream { order, last_event_id } => {
-                        ControlFlow::Break(Leaving::Wait { order, last_event_id })
-                    }
-                    Answer::Response(response) => {
-                        self.inbox.consume(len);
-                        self.send(&response, keep_alive, head_only)
-                    }
-                }
-            }
-            Ok(Progress::Head) => self.receive(Phase::Head),
-            Ok(Progress::Body { expects_continue }) => {
-                if expects_continue && self.inbox.phase != Phase::Body {
-                    self.write(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-                }
-                self.receive(Phase::Body)
-            }
-            Err(refusal) => self.refuse(refusal),
-        }
-    }
-
-    fn receive(&mut self, phase: Phase) -> ControlFlow<Leaving> {
-        let idle = self.inbox.bytes().is_empty();
-        match self.inbox.receive(if idle { Phase::Idle } else { phase }) {
-            Ok(Received::Some) => ControlFlow::Continue(()),
-            Ok(Received::End) if !idle && !self.app.seats.was_shut(self.seat) => {
-                self.refuse(Refusal::Incomplete)
-            }
-            Err(Unheard::TooSlow) if !idle => self.refuse(Refusal::TooSlow),
-            _ => ControlFlow::Break(Leaving::Close),
-        }
-    }
-
-    /// Whatever follows a refusal is not read as a request: nobody knows where it would begin.
-    fn refuse(&mut self, refusal: Refusal) -> ControlFlow<Leaving> {
-        self.send(&refusal.into(), false, false)
-    }
-
-    fn send(&mut self, response: &Response, keep_alive: bool, head: bool) -> ControlFlow<Leaving> {
-        self.app.tell_refusal(response, &self.seat.stream);
-        self.outbox.clear();
-        response.write(&mut self.outbox, SystemTime::now(), keep_alive, head);
-        self.app.seats.waits(self.seat, Instant::now());
-        self.write(&self.outbox)?;
-        if keep_alive {
-            return ControlFlow::Continue(());
-        }
-        linger(&self.seat.stream);
-        ControlFlow::Break(Leaving::Close)
-    }
-
-    fn write(&self, bytes: &[u8]) -> ControlFlow<Leaving> {
-        match (&self.seat.stream).write_all(bytes) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(Leaving::Close),
-        }
-    }
-}
-
-/// What has been received and not yet been answered.
-struct Inbox<'c> {
-    stream: &'c TcpStream,
-    buffer: Vec<u8>,
-    unread: Range<usize>,
-    phase: Phase,
-    deadline: Instant,
-    /// The read timeout that the socket has; zero before it has one.
-    timeout: Duration,
-}
-
-/// What is being waited for.
+/// What is to come from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Idle,
+enum Part {
+    /// The first byte of a request.
+    Start,
     Head,
     Body,
 }
 
-enum Received {
-    /// Or nothing yet, if the process was stopped meanwhile (Ctrl-Z) and goes on: that interrupts
-    /// every read that has a timeout (signal(7)).
-    Some,
-    End,
-}
+/// Whether a connection goes on; if not, it is over, or waits for an order.
+type Step = ControlFlow<Option<Wait>>;
 
-/// Why nothing was received.
-enum Unheard {
-    TooSlow,
-    Broken,
-}
+const OVER: Step = ControlFlow::Break(None);
 
-impl<'c> Inbox<'c> {
-    fn new(stream: &'c TcpStream) -> Self {
-        Inbox {
-            stream,
-            buffer: vec![0; USUAL],
-            unread: 0..0,
-            phase: Phase::Idle,
-            deadline: Instant::now(),
-            timeout: Duration::ZERO,
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.buffer[self.unread.clone()]
-    }
-
-    fn consume(&mut self, len: usize) {
-        self.unread.start += len;
-        self.phase = Phase::Idle;
-    }
-
-    /// Reads once. Its deadline starts when a phase does, and holds for all of the phase.
-    fn receive(&mut self, phase: Phase) -> Result<Received, Unheard> {
-        self.make_room();
-        let now = Instant::now();
-        if phase == Phase::Idle || phase != self.phase {
-            self.phase = phase;
-            self.deadline = now + phase.patience();
-        }
-        self.set_timeout(self.deadline.saturating_duration_since(now))?;
-        match (&mut &*self.stream).read(&mut self.buffer[self.unread.end..]) {
-            Ok(0) => Ok(Received::End),
-            Ok(len) => {
-                self.unread.end += len;
-                Ok(Received::Some)
+impl Connection<'_> {
+    /// Answers the next request, or reads some more of it.
+    fn step(&mut self) -> Step {
+        match request::parse(&self.received) {
+            Ok(Progress::Idle { empty_lines }) => {
+                self.received.drain(..empty_lines);
+                self.receive(Part::Start)
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(Unheard::TooSlow),
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Received::Some),
-            Err(_) => Err(Unheard::Broken),
+            Ok(Progress::Head) => self.receive(Part::Head),
+            Ok(Progress::Body { expects_continue }) => {
+                if expects_continue && !matches!(self.awaited, Some((Part::Body, _))) {
+                    self.write(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+                }
+                self.receive(Part::Body)
+            }
+            Ok(Progress::Whole(request, len)) => {
+                self.slot.mark_busy();
+                let in_a_hurry = self.patience < IDLE_TIMEOUT;
+                let keep_alive =
+                    request.head.keep_alive() && !in_a_hurry && self.app.slots.may_keep_alive();
+                let head_only = request.head.method == b"HEAD";
+                let response = self.app.answer(&request, &self.slot.stream)?;
+                self.received.drain(..len);
+                self.awaited = None;
+                self.send(&response, keep_alive, head_only)
+            }
+            Err(error) => self.refuse(error),
         }
     }
 
-    /// Moves what is unread to the front; what does not fit a usual buffer gets one that all fits.
-    fn make_room(&mut self) {
-        self.buffer.copy_within(self.unread.clone(), 0);
-        self.unread = 0..self.unread.len();
-        if self.unread.end == self.buffer.len() {
-            self.buffer.resize(MAX_HEAD + MAX_BODY + 1, 0);
+    fn receive(&mut self, part: Part) -> Step {
+        let deadline = match self.awaited {
+            Some((awaited, deadline)) if awaited == part => deadline,
+            _ => Instant::now() + part.timeout().min(self.patience),
+        };
+        self.awaited = Some((part, deadline));
+        let begun = part != Part::Start;
+        match self.stream.read(&mut self.received, deadline) {
+            Ok(0) if begun && !self.slot.was_evicted() => self.refuse(RequestError::Incomplete),
+            Ok(0) => OVER,
+            Ok(_) => ControlFlow::Continue(()),
+            Err(error) if begun && is_timeout(&error) => self.refuse(RequestError::TooSlow),
+            Err(_) => OVER,
         }
     }
 
-    /// Tells the socket, unless it knows already.
-    fn set_timeout(&mut self, timeout: Duration) -> Result<(), Unheard> {
-        if timeout.is_zero() {
-            return Err(Unheard::TooSlow);
+    /// Whatever follows a refused request is not read as another: nobody knows where it would begin.
+    fn refuse(&mut self, error: RequestError) -> Step {
+        let head_only = request::is_head(&self.received);
+        self.send(&error.into(), false, head_only)
+    }
+
+    fn send(&mut self, response: &Response, keep_alive: bool, head_only: bool) -> Step {
+        self.app.record_refusal(response, &self.slot.stream);
+        let bytes = response.to_bytes(SystemTime::now(), keep_alive, head_only);
+        self.slot.mark_idle();
+        self.write(&bytes)?;
+        if keep_alive {
+            return ControlFlow::Continue(());
         }
-        if timeout != self.timeout {
-            self.stream.set_read_timeout(Some(timeout)).map_err(|_| Unheard::Broken)?;
-            self.timeout = timeout;
+        self.stream.linger(Instant::now() + LINGER_TIMEOUT.min(self.patience));
+        OVER
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Step {
+        let deadline = Instant::now() + WRITE_TIMEOUT.min(self.patience);
+        self.stream.write_all(bytes, deadline).map_or(OVER, ControlFlow::Continue)
+    }
+}
+
+impl Part {
+    fn timeout(self) -> Duration {
+        match self {
+            Part::Start => IDLE_TIMEOUT,
+            Part::Head => HEAD_TIMEOUT,
+            Part::Body => BODY_TIMEOUT,
+        }
+    }
+}
+
+/// A stream with deadlines instead of timeouts, which begin anew with each byte.
+pub struct DeadlineStream<'s> {
+    stream: &'s TcpStream,
+    /// The timeouts that the socket is known to have, so that they are set only when they change.
+    read_timeout: Duration,
+    write_timeout: Duration,
+}
+
+impl<'s> DeadlineStream<'s> {
+    /// Its reads may take for ever yet, and its writes as long as our listeners let them.
+    pub fn new(stream: &'s TcpStream) -> Self {
+        DeadlineStream { stream, read_timeout: Duration::ZERO, write_timeout: WRITE_TIMEOUT }
+    }
+
+    /// Reads once, and puts it behind what is in `received`; how much it was.
+    pub fn read(&mut self, received: &mut Vec<u8>, deadline: Instant) -> io::Result<usize> {
+        let had = received.len();
+        received.resize(had + READ_SIZE, 0);
+        let outcome = self.read_into(&mut received[had..], deadline);
+        received.truncate(had + *outcome.as_ref().unwrap_or(&0));
+        outcome
+    }
+
+    fn read_into(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        loop {
+            let timeout = time_left(deadline)?;
+            if timeout != self.read_timeout {
+                self.stream.set_read_timeout(Some(timeout))?;
+                self.read_timeout = timeout;
+            }
+            match (&mut &*self.stream).read(buffer) {
+                // signal(7): Ctrl-Z interrupts every read that has a timeout.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Writes all, before the deadline.
+    pub fn write_all(&mut self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let timeout = time_left(deadline)?;
+            if timeout != self.write_timeout {
+                self.stream.set_write_timeout(Some(timeout))?;
+                self.write_timeout = timeout;
+            }
+            match (&mut &*self.stream).write(bytes) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                written => bytes = &bytes[written?..],
+            }
         }
         Ok(())
     }
-}
 
-impl Phase {
-    fn patience(self) -> Duration {
-        match self {
-            Phase::Idle => IDLE,
-            Phase::Head => HEAD,
-            Phase::Body => BODY,
+    /// RFC 9112, section 9.6: says that no more will come, and reads what the client still sends.
+    fn linger(&mut self, deadline: Instant) {
+        let mut sink = [0; 4096];
+        let mut left = LINGER_BYTES;
+        let _ = self.stream.shutdown(Shutdown::Write);
+        while left > 0
+            && let Ok(len @ 1..) = self.read_into(&mut sink, deadline)
+        {
+            left = left.saturating_sub(len);
         }
     }
 }
 
-/// RFC 9112, section 9.6: says that no more will come, and reads what the client still sends.
-fn linger(mut stream: &TcpStream) {
-    let deadline = Instant::now() + LINGER;
-    let mut sink = [0; 4096];
-    let mut left = LINGER_BYTES;
-    let _ = stream.shutdown(Shutdown::Write);
-    while left > 0 {
-        let patience = deadline.saturating_duration_since(Instant::now());
-        if patience.is_zero() || stream.set_read_timeout(Some(patience)).is_err() {
-            return;
-        }
-        match stream.read(&mut sink) {
-            Ok(0) => return,
-            Ok(len) => left = left.saturating_sub(len),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return,
-        }
+/// Whether an error says that a deadline has passed.
+pub fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// How long it is until then, for a timeout; an error if it is over. In whole milliseconds, so that the usual timeout is the same from one request to the next.
+pub fn time_left(deadline: Instant) -> io::Result<Duration> {
+    match deadline.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000) {
+        0 => Err(ErrorKind::TimedOut.into()),
+        millis => Ok(Duration::from_millis(millis as u64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_client_that_reads_a_little_now_and_then_does_not_put_the_deadline_off() {
+        let (mut client, server) = pair();
+        thread::spawn(move || {
+            let mut little = vec![0; 1 << 20];
+            while client.read(&mut little).is_ok_and(|len| len > 0) {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let start = Instant::now();
+        let answer = vec![b'x'; 64 << 20];
+        let deadline = start + Duration::from_millis(200);
+        let error = DeadlineStream::new(&server).write_all(&answer, deadline).unwrap_err();
+        assert!(is_timeout(&error), "{error}");
+        assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn what_is_read_stands_behind_what_there_was() {
+        let (mut client, server) = pair();
+        let mut received = b"GE".to_vec();
+        client.write_all(b"T /").unwrap();
+        let mut stream = DeadlineStream::new(&server);
+        let soon = || Instant::now() + Duration::from_millis(50);
+        assert_eq!(stream.read(&mut received, soon()).unwrap(), 3);
+        assert!(is_timeout(&stream.read(&mut received, soon()).unwrap_err()));
+        assert_eq!(received, b"GET /");
+        drop(client);
+        assert_eq!(stream.read(&mut received, soon()).unwrap(), 0);
     }
 }

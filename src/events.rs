@@ -1,14 +1,16 @@
 //! What happens: each event is one line on stderr, so that a terminal tells the story, and one count
 //! for `/metrics`.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use crate::lock;
 use crate::order::OrderId;
 use crate::response::Status;
 use crate::utc::Utc;
@@ -48,8 +50,11 @@ pub enum Event<'a> {
 /// The log, and the counts since the start.
 pub struct Events {
     log: Option<SyncSender<Line>>,
-    counts: Counts,
+    counts: Mutex<Counts>,
 }
+
+/// How often what has happened: by the event's name, and by the status of a refusal, which is else 0.
+pub type Counts = HashMap<(&'static str, u16), u64>;
 
 /// What the log's thread is given.
 enum Line {
@@ -66,40 +71,10 @@ const FLUSH: Duration = Duration::from_millis(250);
 /// In bytes, for the thread that writes them.
 const STACK: usize = 64 * 1024;
 
-/// How often what has happened.
-#[derive(Default)]
-pub struct Counts {
-    pub connections: AtomicU64,
-    pub paid: AtomicU64,
-    pub repeated: AtomicU64,
-    pub unavailable: AtomicU64,
-    pub fetched: AtomicU64,
-    pub timeouts: AtomicU64,
-    pub vanished: AtomicU64,
-    pub full: AtomicU64,
-    pub refused: [AtomicU64; REFUSALS.len()],
-}
-
-/// The statuses that a refusal can have.
-pub const REFUSALS: [Status; 12] = [
-    Status::BadRequest,
-    Status::Unauthorized,
-    Status::Forbidden,
-    Status::NotFound,
-    Status::MethodNotAllowed,
-    Status::RequestTimeout,
-    Status::ContentTooLarge,
-    Status::UriTooLong,
-    Status::FieldsTooLarge,
-    Status::NotImplemented,
-    Status::ServiceUnavailable,
-    Status::VersionNotSupported,
-];
-
 impl Events {
     /// Counts without a word.
     pub fn quiet() -> Self {
-        Events { log: None, counts: Counts::default() }
+        Events { log: None, counts: Mutex::default() }
     }
 
     /// Counts, and logs to stderr from a thread of its own.
@@ -107,22 +82,21 @@ impl Events {
         let (log, lines) = mpsc::sync_channel(BACKLOG);
         let log_all = move || lines.into_iter().for_each(log_line);
         thread::Builder::new().name("log".into()).stack_size(STACK).spawn(log_all)?;
-        Ok(Events { log: Some(log), counts: Counts::default() })
+        Ok(Events { log: Some(log), ..Events::quiet() })
     }
 
     /// How often what has happened since the start.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
+    pub fn counts(&self) -> Counts {
+        lock(&self.counts).clone()
     }
 
     /// Counts the event, and logs its line.
     pub fn record(&self, event: Event<'_>) {
-        if let Some(count) = self.counts.of(&event) {
-            count.fetch_add(1, Relaxed);
-        }
+        let status = if let Event::Refused { status, .. } = event { status.code() } else { 0 };
+        *lock(&self.counts).entry((event.name(), status)).or_default() += 1;
         if let Some(log) = &self.log {
-            let line = format!("{} {event}\n", Utc::from(SystemTime::now()));
-            let _ = log.try_send(Line::Text(line));
+            let now = Utc::from(SystemTime::now());
+            let _ = log.try_send(Line::Text(format!("{now} event={}{event}\n", event.name())));
         }
     }
 
@@ -144,65 +118,56 @@ fn log_line(line: Line) {
     };
 }
 
-impl Counts {
-    fn of(&self, event: &Event<'_>) -> Option<&AtomicU64> {
-        match event {
-            Event::Paid { .. } => Some(&self.paid),
-            Event::Repeated { .. } => Some(&self.repeated),
-            Event::Unavailable { .. } => Some(&self.unavailable),
-            Event::Fetched { .. } => Some(&self.fetched),
-            Event::Timeout { .. } => Some(&self.timeouts),
-            Event::Vanished { .. } => Some(&self.vanished),
-            Event::Full { .. } => Some(&self.full),
-            Event::Refused { status, .. } => {
-                REFUSALS.iter().position(|refusal| refusal == status).map(|at| &self.refused[at])
-            }
-            _ => None,
+impl Event<'_> {
+    /// What the log calls it; what is counted under this name is told by [`crate::metrics`].
+    fn name(&self) -> &'static str {
+        match self {
+            Event::Listening { .. } => "listening",
+            Event::Remembered { .. } => "remembered",
+            Event::Waiting { .. } => "waiting",
+            Event::Fetched { .. } => "fetched",
+            Event::Seen { .. } => "seen",
+            Event::Full { .. } => "full",
+            Event::Paid { .. } => "paid",
+            Event::Repeated { .. } => "repeated",
+            Event::Unavailable { .. } => "unavailable",
+            Event::Timeout { .. } => "timeout",
+            Event::Vanished { .. } => "vanished",
+            Event::Refused { .. } => "refused",
+            Event::Stopping { .. } => "stopping",
+            Event::Stopped => "stopped",
         }
     }
 }
 
+/// What the log says behind its name.
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Listening { address } => write!(f, "event=listening address={address}"),
-            Event::Remembered { orders, torn } => {
-                write!(f, "event=remembered orders={orders} torn_bytes={torn}")
+            Event::Listening { address } => write!(f, " address={address}"),
+            Event::Remembered { orders, torn } => write!(f, " orders={orders} torn_bytes={torn}"),
+            Event::Waiting { order, stream, last_event_id: Some(id) } => {
+                let (peer, id) = (Peer(stream), id.escape_ascii());
+                write!(f, " order={order} peer={peer} last_event_id=\"{id}\"")
             }
-            Event::Waiting { order, stream, last_event_id } => {
-                of_waiter(f, "waiting", order, stream)?;
-                match last_event_id {
-                    Some(id) => write!(f, " last_event_id=\"{}\"", id.escape_ascii()),
-                    None => Ok(()),
-                }
+            Event::Waiting { order, stream, .. }
+            | Event::Fetched { order, stream }
+            | Event::Seen { order, stream }
+            | Event::Full { order, stream }
+            | Event::Timeout { order, stream }
+            | Event::Vanished { order, stream } => {
+                write!(f, " order={order} peer={}", Peer(stream))
             }
-            Event::Fetched { order, stream } => of_waiter(f, "fetched", order, stream),
-            Event::Seen { order, stream } => of_waiter(f, "seen", order, stream),
-            Event::Full { order, stream } => of_waiter(f, "full", order, stream),
-            Event::Timeout { order, stream } => of_waiter(f, "timeout", order, stream),
-            Event::Vanished { order, stream } => of_waiter(f, "vanished", order, stream),
-            Event::Paid { order, delivered } => {
-                write!(f, "event=paid order={order} delivered={delivered}")
-            }
-            Event::Repeated { order } => write!(f, "event=repeated order={order}"),
-            Event::Unavailable { order } => write!(f, "event=unavailable order={order}"),
+            Event::Paid { order, delivered } => write!(f, " order={order} delivered={delivered}"),
+            Event::Repeated { order } | Event::Unavailable { order } => write!(f, " order={order}"),
             Event::Refused { status, stream, reason } => {
                 let (status, peer) = (status.code(), Peer(stream));
-                write!(f, "event=refused status={status} peer={peer} reason={reason:?}")
+                write!(f, " status={status} peer={peer} reason={reason:?}")
             }
-            Event::Stopping { waiting } => write!(f, "event=stopping waiting={waiting}"),
-            Event::Stopped => f.write_str("event=stopped"),
+            Event::Stopping { waiting } => write!(f, " waiting={waiting}"),
+            Event::Stopped => Ok(()),
         }
     }
-}
-
-fn of_waiter(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    order: &OrderId,
-    stream: &TcpStream,
-) -> fmt::Result {
-    write!(f, "event={name} order={order} peer={}", Peer(stream))
 }
 
 /// The other end of a connection, if it is still known.

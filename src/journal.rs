@@ -25,7 +25,7 @@
 //!
 //! | what goes wrong | what the journal does |
 //! | --- | --- |
-//! | killed, or a power cut | What is damaged behind the last mark was acknowledged to nobody: the next start cuts it off. |
+//! | killed, or a power cut | What is torn or missing behind the last mark was acknowledged to nobody: the next start cuts it off. |
 //! | damage before a mark | Somebody may have been told `ok`: no start, until a person has looked at it. |
 //! | disk full, I/O error | The batch is cut off again and whoever waits for it is told. Its notes are tried again. |
 //! | the cut fails as well | It comes first in every later batch, and fails it as long as it fails itself. |
@@ -37,7 +37,9 @@
 //!
 //! After a failed sync, the kernel may have dropped what it could not write, and the next sync will
 //! not say so. Here nothing hangs on that: a sync vouches for its own batch only, everything before
-//! was vouched for by an earlier one, and what is cut off is written anew, not just synced anew.
+//! was vouched for by an earlier one, and what is cut off is written anew, not just synced anew. Only
+//! a start has to take the kernel's word for what it reads. And rot that hits the end of the file,
+//! where a batch and its mark stand together, can't be told from a tail.
 
 use std::io;
 use std::mem;
@@ -77,16 +79,18 @@ pub struct Journal {
 }
 
 /// Locked for an instant, also by those who hold other locks: never while the disk works.
+#[derive(Default)]
 struct Queue {
     /// Gathers while the disk works on the one before.
     next: Batch,
     /// Since when the disk works, if it does.
     busy_since: Option<Instant>,
-    /// Notes alone are not written before.
-    retry_at: Instant,
+    /// When the last batch failed, if it did.
+    failed_at: Option<Instant>,
     /// Threads that wait for a batch.
     waiting: usize,
-    healthy: bool,
+    /// Whether the last batch that should have been on disk is not.
+    unhealthy: bool,
     syncs: u64,
     phase: Phase,
 }
@@ -102,8 +106,9 @@ struct Batch {
     commit: Commit,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 enum Phase {
+    #[default]
     Open,
     /// The disk thread writes what is left.
     Closing,
@@ -120,9 +125,10 @@ pub struct Commit(Arc<OnceLock<Result<(), Unrecorded>>>);
 pub enum Unrecorded {
     /// Its batch failed and was cut off. All who have a part in it get the same error.
     Failed(Arc<io::Error>),
-    /// The disk hangs, or too many wait for it already, or the journal is closed.
+    /// The disk hangs, or too many wait for it already, or the journal is closed. What has a commit
+    /// may be written all the same.
     Refused,
-    /// The disk has not got to it in time. It may write it yet.
+    /// The disk has not got to it in time, or before the journal was closed. It may write it yet.
     Late,
 }
 
@@ -145,17 +151,8 @@ impl Journal {
         let (disk, tail) = Disk::open(path, apply)?;
         let mut next = Batch::default();
         next.prepend(MARK.as_bytes());
-        let queue = Queue {
-            next,
-            busy_since: None,
-            retry_at: Instant::now(),
-            waiting: 0,
-            healthy: true,
-            syncs: 0,
-            phase: Phase::Open,
-        };
         let journal = Journal {
-            queue: Mutex::new(queue),
+            queue: Mutex::new(Queue { next, ..Queue::default() }),
             queued: Condvar::new(),
             told: Condvar::new(),
             disk: Mutex::new(disk),
@@ -165,7 +162,7 @@ impl Journal {
         Ok((journal, tail))
     }
 
-    /// Queues a record that nobody waits for. No sync is spent on it.
+    /// Queues a record that nobody waits for. It is written soon, and synced with what comes next.
     pub fn note(&self, record: &Record) {
         let line = record.line();
         let next = &mut lock(&self.queue).next;
@@ -209,11 +206,11 @@ impl Journal {
     /// Whether all is on disk that should be. After an error this tries the disk again.
     pub fn healthy(&self) -> bool {
         let queue = lock(&self.queue);
-        let (hangs, healthy) = (self.hangs(&queue), queue.healthy);
+        let (hangs, unhealthy) = (self.hangs(&queue), queue.unhealthy);
         drop(queue);
         // A header says nothing, wherever it stands.
         let probe = || self.wait(&self.enqueue(HEADER)?);
-        !hangs && (healthy || probe().is_ok())
+        !hangs && (!unhealthy || probe().is_ok())
     }
 
     /// How many batches were synced.
@@ -224,8 +221,10 @@ impl Journal {
     /// Lets the disk thread write what is queued, until the deadline. Nobody waits after that.
     pub fn close(&self, deadline: Instant) {
         let mut queue = lock(&self.queue);
-        (queue.phase, queue.retry_at) = (Phase::Closing, Instant::now());
-        self.queued.notify_one();
+        if queue.phase == Phase::Open {
+            (queue.phase, queue.failed_at) = (Phase::Closing, None);
+            self.queued.notify_one();
+        }
         let patience = deadline.saturating_duration_since(Instant::now());
         let is_closing = |queue: &mut Queue| queue.phase == Phase::Closing;
         let waited = self.told.wait_timeout_while(queue, patience, is_closing);
@@ -235,8 +234,9 @@ impl Journal {
 
     /// What the disk thread does, until the journal is closed.
     ///
-    /// A rewriting keeps what `is_current`: what memory knows, also if it is still being recorded.
-    /// Whoever changes that queues the record of the change before they let go of their lock.
+    /// A rewriting keeps what `is_current`: what memory knows, also while it is still being recorded.
+    /// Whoever changes that queues the record of the change before they let go of their lock. If a
+    /// rewriting takes longer than [`COMMIT_TIMEOUT`], the disk is said to hang.
     pub fn run(&self, is_current: impl Fn(&Record) -> bool) {
         while let Some(batch) = self.next_batch() {
             self.write(batch);
@@ -250,7 +250,7 @@ impl Journal {
         let mut queue = lock(&self.queue);
         queue.busy_since = None;
         loop {
-            let pause = queue.pause(Instant::now());
+            let pause = queue.pause();
             if pause.is_zero() {
                 queue.busy_since = Some(Instant::now());
                 return Some(mem::take(&mut queue.next));
@@ -271,15 +271,18 @@ impl Journal {
         let written = disk.append(&batch.lines, &batch.notes, batch.awaited);
         let now = Instant::now();
         let mut queue = lock(&self.queue);
-        queue.retry_at = now;
-        if let Ok(true) = written {
-            queue.syncs += 1;
-            queue.healthy = true;
-            queue.next.prepend(MARK.as_bytes());
-        } else if written.is_err() {
-            queue.healthy = false;
-            queue.retry_at += RETRY;
-            queue.next.prepend(&disk.take_notes());
+        queue.failed_at = written.is_err().then_some(now);
+        match written {
+            Ok(true) => {
+                queue.syncs += 1;
+                queue.unhealthy = false;
+                queue.next.prepend(MARK.as_bytes());
+            }
+            Ok(false) => {}
+            Err(_) => {
+                queue.unhealthy = true;
+                queue.next.prepend(&disk.take_notes());
+            }
         }
         let outcome = written.map(drop).map_err(|error| Unrecorded::Failed(Arc::new(error)));
         let _ = batch.commit.0.set(outcome);
@@ -300,11 +303,12 @@ impl Journal {
 
 impl Queue {
     /// How long the disk may rest.
-    fn pause(&self, now: Instant) -> Duration {
-        match &self.next {
-            batch if batch.awaited => Duration::ZERO,
-            batch if batch.lines.is_empty() => Duration::MAX,
-            _ => self.retry_at.saturating_duration_since(now),
+    fn pause(&self) -> Duration {
+        match self.failed_at {
+            _ if self.next.awaited => Duration::ZERO,
+            _ if self.next.lines.is_empty() => Duration::MAX,
+            Some(failed_at) => RETRY.saturating_sub(failed_at.elapsed()),
+            None => Duration::ZERO,
         }
     }
 }
@@ -516,7 +520,7 @@ pub mod tests {
     fn a_disk_that_hangs_holds_nobody_up() {
         let folder = Folder::new("hangs");
         let mut journal = folder.by_hand();
-        journal.commit_timeout = Duration::from_millis(50);
+        journal.commit_timeout = Duration::from_millis(500);
         let journal = Running::new(journal);
         settle(&journal, "a").unwrap();
         let disk = lock(&journal.disk);
@@ -551,8 +555,8 @@ pub mod tests {
             eventually(|| lock(&journal.queue).waiting == 1);
             let deadline = Instant::now() + Duration::from_millis(50);
             journal.close(deadline);
-            assert!((deadline..deadline + COMMIT_TIMEOUT / 2).contains(&Instant::now()));
             assert!(matches!(waiter.join().unwrap(), Err(Unrecorded::Late)));
+            assert!((deadline..deadline + COMMIT_TIMEOUT / 2).contains(&Instant::now()));
         });
         assert!(matches!(journal.wait(&commit), Err(Unrecorded::Refused)));
         assert!(matches!(settle(&journal, "b"), Err(Unrecorded::Refused)));
@@ -714,11 +718,14 @@ pub mod tests {
         ];
         assert_eq!(told, old);
         assert_eq!(folder.bytes(), VERSION_1.as_bytes(), "opening writes nothing");
-        let mut moments = moments(&folder.by_hand(), &folder, &BATCHES[..3]);
+        let no_batch: (&[&str], &[&str]) = (&[], &[]);
+        let batches = [&[no_batch], &BATCHES[..3]].concat();
+        let mut moments = moments(&folder.by_hand(), &folder, &batches);
         let file = folder.bytes();
         assert!(file.starts_with([VERSION_1, HEADER, MARK].concat().as_bytes()));
         // Its end is written when the rest of the header is synced, and the batch after that.
         let header = VERSION_1.len() + HEADER.len();
+        assert_eq!(moments[1].synced, header, "which has a sync of its own");
         moments[0].synced = header;
         for (end, synced) in [(header - 1, VERSION_1.len()), (header, header - 1)] {
             moments.push(Moment { file: file[..end].to_vec(), synced, acknowledged: vec![] });

@@ -41,7 +41,7 @@
 //! - [`journal`]: results on disk before they are acknowledged
 //! - [`waiters`]: the state machine behind its lock, with real streams
 //! - [`reaper`]: does what is due, and sleeps till the next deadline
-//! - [`seats`]: so many connections at once, and no more
+//! - [`slots`]: so many connections at once, and no more
 //! - [`metrics`]: what is counted, for Prometheus
 //! - [`app`]: a request in, an answer out
 //! - [`connection`]: read a request, answer it, again
@@ -69,8 +69,8 @@ pub mod reaper;
 pub mod request;
 pub mod response;
 pub mod routes;
-pub mod seats;
 pub mod server;
+pub mod slots;
 pub mod sse;
 pub mod store;
 pub mod utc;

@@ -1,9 +1,9 @@
 //! `/metrics`: Prometheus' text format, version 0.0.4.
 
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::events::{Counts, REFUSALS};
+use crate::events::Counts;
+use crate::response::STATUSES;
 
 /// What a scraper expects.
 pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -14,68 +14,58 @@ pub struct Gauges {
     pub remembered: usize,
     pub connections: usize,
     /// Since the start.
+    pub accepted: u64,
+    /// Since the start.
     pub journal_syncs: u64,
 }
 
 /// All figures.
 pub fn render(gauges: &Gauges, counts: &Counts) -> String {
-    let mut page = Page(String::with_capacity(4096));
+    let count = |event, status| counts.get(&(event, status)).copied().unwrap_or_default();
+    let mut page = String::with_capacity(4096);
     for (name, help, value) in [
-        ("orderpay_waiters", "Browsers that wait for a payment.", gauges.waiting),
-        ("orderpay_orders_remembered", "Settled orders that are remembered.", gauges.remembered),
-        ("orderpay_connections", "Connections being served.", gauges.connections),
+        ("waiters", "Browsers that wait for a payment.", gauges.waiting),
+        ("orders_remembered", "Settled orders that are remembered.", gauges.remembered),
+        ("connections", "Connections being served.", gauges.connections),
     ] {
-        page.family(name, help, "gauge");
-        page.sample(name, "", value as u64);
+        family(&mut page, name, help, "gauge", [("", "", value as u64)]);
     }
-    let read = |count: &AtomicU64| count.load(Relaxed);
     for (name, help, value) in [
-        ("connections", "Connections accepted.", read(&counts.connections)),
-        ("fetched", "Kept results that an orderpay got at once.", read(&counts.fetched)),
-        ("timeouts", "Waiters whose time was up.", read(&counts.timeouts)),
-        ("vanished", "Waiters whose client was gone.", read(&counts.vanished)),
-        ("turned_away", "Waiters for whom there was no room.", read(&counts.full)),
-        ("journal_syncs", "Batches of results that were put on disk.", gauges.journal_syncs),
+        ("connections_total", "Connections accepted.", gauges.accepted),
+        ("fetched_total", "Kept results that an orderpay got at once.", count("fetched", 0)),
+        ("timeouts_total", "Waiters whose time was up.", count("timeout", 0)),
+        ("vanished_total", "Waiters whose client was gone.", count("vanished", 0)),
+        ("turned_away_total", "Waiters for whom there was no room.", count("full", 0)),
+        ("journal_syncs_total", "Batches of results that were put on disk.", gauges.journal_syncs),
     ] {
-        page.counter(name, help, [(String::new(), value)]);
+        family(&mut page, name, help, "counter", [("", "", value)]);
     }
-    let paybacks = [
-        ("settled", &counts.paid),
-        ("repeated", &counts.repeated),
-        ("unavailable", &counts.unavailable),
-    ];
-    let paybacks = paybacks.map(|(what, count)| (format!("{{outcome=\"{what}\"}}"), read(count)));
-    page.counter("paybacks", "Paybacks, by what they did.", paybacks);
-    let refusals = REFUSALS.iter().zip(&counts.refused);
-    let refusals =
-        refusals.map(|(it, count)| (format!("{{status=\"{}\"}}", it.code()), read(count)));
-    page.counter("refusals", "Requests answered with an error, by status.", refusals);
-    page.0
+    let paybacks = [("settled", "paid"), ("repeated", "repeated"), ("unavailable", "unavailable")];
+    let paybacks = paybacks.map(|(outcome, event)| ("outcome", outcome, count(event, 0)));
+    family(&mut page, "paybacks_total", "Paybacks, by what they did.", "counter", paybacks);
+    let refusals = STATUSES
+        .iter()
+        .filter(|(status, _)| status.is_error())
+        .map(|(status, _)| ("status", status.code(), count("refused", status.code())));
+    let help = "Requests answered with an error, by status.";
+    family(&mut page, "refusals_total", help, "counter", refusals);
+    page
 }
 
-struct Page(String);
-
-impl Page {
-    /// A counter, with a sample for each of its labels.
-    fn counter(
-        &mut self,
-        what: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (String, u64)>,
-    ) {
-        let name = format!("orderpay_{what}_total");
-        self.family(&name, help, "counter");
-        for (label, value) in samples {
-            self.sample(&name, &label, value);
-        }
-    }
-
-    fn family(&mut self, name: &str, help: &str, kind: &str) {
-        // Writing to a String does not fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, label: &str, value: u64) {
-        let _ = writeln!(self.0, "{name}{label} {value}");
+/// A family of samples: each has a label and its value, or `""` for none, and what was counted.
+fn family<L: std::fmt::Display>(
+    page: &mut String,
+    name: &str,
+    help: &str,
+    kind: &str,
+    samples: impl IntoIterator<Item = (&'static str, L, u64)>,
+) {
+    // Writing to a String does not fail.
+    let _ = writeln!(page, "# HELP orderpay_{name} {help}\n# TYPE orderpay_{name} {kind}");
+    for (label, value, count) in samples {
+        let _ = match label {
+            "" => writeln!(page, "orderpay_{name} {count}"),
+            _ => writeln!(page, "orderpay_{name}{{{label}=\"{value}\"}} {count}"),
+        };
     }
 }

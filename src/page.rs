@@ -39,11 +39,11 @@ pub const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-
 const PAGE: &str = include_str!("../www/page.html");
 
 /// Where the page is told what it can't know.
-const MARK: &str = "<!--orderpay-->";
+const PLACEHOLDER: &str = "<!--orderpay-->";
 
 /// What the page needs to know of the server.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
+pub struct PageData {
     /// In seconds.
     pub timeout: f64,
     /// In seconds; 0 means none.
@@ -59,13 +59,13 @@ pub fn asset(name: &[u8]) -> Option<&'static Asset> {
 
 /// The page for an order; all its addresses are relative to `base`, so that a proxy may serve it
 /// under a path of its own.
-pub fn page(order: &OrderId, base: &str, facts: &Facts) -> String {
-    let Facts { timeout, heartbeat, token } = facts;
+pub fn page(order: &OrderId, base: &str, data: &PageData) -> String {
+    let PageData { timeout, heartbeat, token } = data;
     let told = format!(
         "<base href=\"{base}\">\n<meta name=\"orderpay\" data-order=\"{order}\" \
          data-timeout=\"{timeout}\" data-heartbeat=\"{heartbeat}\" data-token=\"{token}\">"
     );
-    PAGE.replacen(MARK, &told, 1)
+    PAGE.replacen(PLACEHOLDER, &told, 1)
 }
 
 #[cfg(test)]
@@ -74,9 +74,9 @@ mod tests {
 
     #[test]
     fn the_page_is_told_its_order_once() {
-        assert_eq!(PAGE.matches(MARK).count(), 1);
-        let facts = Facts { timeout: 60.0, heartbeat: 0.5, token: false };
-        let page = page(&OrderId::default(), "../", &facts);
+        assert_eq!(PAGE.matches(PLACEHOLDER).count(), 1);
+        let data = PageData { timeout: 60.0, heartbeat: 0.5, token: false };
+        let page = page(&OrderId::default(), "../", &data);
         assert!(page.contains(
             "<base href=\"../\">\n<meta name=\"orderpay\" data-order=\"1\" \
              data-timeout=\"60\" data-heartbeat=\"0.5\" data-token=\"false\">"

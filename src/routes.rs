@@ -6,18 +6,21 @@ use crate::order::{OrderId, OrderResult};
 use crate::page::{self, Asset};
 use crate::request::Request;
 use crate::response::{Response, Status};
+use crate::sse;
 
 /// What a request asks for.
 #[derive(Debug, PartialEq)]
-pub enum Wanted {
+pub enum Route {
     /// To be sent on to the page.
     Redirect,
     /// The page for this order; `base` leads from its address to `/sse/`.
     Page { order: OrderId, base: &'static str },
     /// A part of the page.
     Asset(&'static Asset),
-    /// To wait for this order's result.
-    Wait(OrderId),
+    /// To wait for an order's result.
+    Wait(Wait),
+    /// To be told that there is nothing more to wait for: this browser has seen `finish`.
+    Stop(OrderId),
     /// To settle this order.
     Pay(OrderId, OrderResult),
     /// Whether the server is well.
@@ -26,18 +29,25 @@ pub enum Wanted {
     Metrics,
 }
 
+/// An order that somebody waits for; with the last event ID of a browser that comes back.
+#[derive(Debug, PartialEq)]
+pub struct Wait {
+    pub order: OrderId,
+    pub last_event_id: Option<Vec<u8>>,
+}
+
 /// Why a well-formed request gets nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub enum RouteError {
     UnknownMethod,
     UnknownPath,
     BadOrder,
     /// RFC 9110, section 15.5.6: what would be allowed must be said.
     WrongMethod(&'static str),
-    BadReceipt,
-    /// Fetch Metadata: a page of another site must not pay an order through its reader's browser.
-    ForeignSite,
-    /// Fetch, section 3.4: a browser that only guesses has not paid.
+    BadText,
+    /// Fetch Metadata: a page of another site must not wait or pay through its reader's browser.
+    CrossSite,
+    /// Fetch, section 3.4: a browser that only guesses neither waits nor pays.
     Prefetch,
     /// RFC 6750, section 3.
     Unauthorized,
@@ -48,122 +58,111 @@ const METHODS: [&[u8]; 9] =
     [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
 
 /// What this request asks for; with a `token`, paying needs it.
-pub fn route(request: &Request<'_>, token: Option<&str>) -> Result<Wanted, Denied> {
-    if !METHODS.contains(&request.method) {
-        return Err(Denied::UnknownMethod);
+pub fn route(request: &Request<'_>, token: Option<&str>) -> Result<Route, RouteError> {
+    if !METHODS.contains(&request.head.method) {
+        return Err(RouteError::UnknownMethod);
     }
-    let resource = Resource::at(&request.path)?;
-    let allowed = resource.allowed();
-    if !allowed.split(", ").any(|method| method.as_bytes() == request.method) {
-        return Err(Denied::WrongMethod(allowed));
-    }
-    match resource {
-        Resource::Root => Ok(Wanted::Redirect),
-        Resource::Page(Some(order)) => Ok(Wanted::Page { order, base: "../" }),
-        Resource::Page(None) => Ok(Wanted::Page { order: OrderId::default(), base: "./" }),
-        Resource::Asset(asset) => Ok(Wanted::Asset(asset)),
-        Resource::Stream(order) => Ok(Wanted::Wait(order.unwrap_or_default())),
-        Resource::Payback(order) => pay(request, token, order.unwrap_or_default()),
-        Resource::Health => Ok(Wanted::Health),
-        Resource::Metrics => Ok(Wanted::Metrics),
+    match &*request.path {
+        b"/" => read(request, Route::Redirect),
+        b"/healthz" => read(request, Route::Health),
+        b"/metrics" => read(request, Route::Metrics),
+        path => match path.strip_prefix(b"/sse/") {
+            Some(rest) => route_below_sse(rest, request, token),
+            None => Err(RouteError::UnknownPath),
+        },
     }
 }
 
-enum Resource {
-    Root,
-    Page(Option<OrderId>),
-    Asset(&'static Asset),
-    Stream(Option<OrderId>),
-    Payback(Option<OrderId>),
-    Health,
-    Metrics,
-}
-
-impl Resource {
-    fn at(path: &[u8]) -> Result<Resource, Denied> {
-        match path {
-            b"/" => return Ok(Resource::Root),
-            b"/healthz" => return Ok(Resource::Health),
-            b"/metrics" => return Ok(Resource::Metrics),
-            _ => {}
-        }
-        let rest = path.strip_prefix(b"/sse/").ok_or(Denied::UnknownPath)?;
-        let slash = rest.iter().position(|b| *b == b'/');
-        let (name, order) = match slash.map(|at| rest.split_at(at)) {
-            Some((name, order)) => (name, Some(&order[1..])),
-            None => (rest, None),
-        };
-        let of_order: fn(Option<OrderId>) -> Resource = match name {
-            b"test" => Resource::Page,
-            b"orderpay" => Resource::Stream,
-            b"payback" => Resource::Payback,
-            _ => return page::asset(rest).map(Resource::Asset).ok_or(Denied::UnknownPath),
-        };
-        let order = order.map(|order| OrderId::parse(order).ok_or(Denied::BadOrder)).transpose()?;
-        Ok(of_order(order))
-    }
-
-    /// `HEAD` is for what `GET` answers without a side effect.
-    fn allowed(&self) -> &'static str {
-        match self {
-            Resource::Stream(_) => "GET",
-            Resource::Payback(_) => "GET, POST",
-            _ => "GET, HEAD",
-        }
+/// The rest of the path is `NAME` or `NAME/ORDER`.
+fn route_below_sse(
+    rest: &[u8],
+    request: &Request<'_>,
+    token: Option<&str>,
+) -> Result<Route, RouteError> {
+    let mut parts = rest.splitn(2, |b| *b == b'/');
+    let (name, order) = (parts.next().unwrap_or_default(), parts.next());
+    let base = if order.is_some() { "../" } else { "./" };
+    let order = order.map_or(Some(OrderId::default()), OrderId::parse).ok_or(RouteError::BadOrder);
+    match name {
+        b"test" => read(request, Route::Page { order: order?, base }),
+        b"orderpay" => wait(request, order?),
+        b"payback" => pay(request, order?, token),
+        _ => read(request, Route::Asset(page::asset(rest).ok_or(RouteError::UnknownPath)?)),
     }
 }
 
-fn pay(request: &Request<'_>, token: Option<&str>, order: OrderId) -> Result<Wanted, Denied> {
-    if request.sec_fetch_site.is_some_and(|site| site.eq_ignore_ascii_case(b"cross-site")) {
-        return Err(Denied::ForeignSite);
+/// What has no side effect, so that `HEAD` is for it as well.
+fn read(request: &Request<'_>, route: Route) -> Result<Route, RouteError> {
+    allow(request, "GET, HEAD")?;
+    Ok(route)
+}
+
+fn wait(request: &Request<'_>, order: OrderId) -> Result<Route, RouteError> {
+    allow(request, "GET")?;
+    check_intent(request)?;
+    Ok(match request.head.field("last-event-id") {
+        Some(sse::FINISH_ID) => Route::Stop(order),
+        id => Route::Wait(Wait { order, last_event_id: id.map(<[u8]>::to_vec) }),
+    })
+}
+
+fn pay(request: &Request<'_>, order: OrderId, token: Option<&str>) -> Result<Route, RouteError> {
+    allow(request, "GET, POST")?;
+    check_intent(request)?;
+    if token.is_some_and(|token| !is_authorized(request.head.field("authorization"), token)) {
+        return Err(RouteError::Unauthorized);
     }
-    if request.sec_purpose.is_some_and(|purpose| purpose.starts_with(b"prefetch")) {
-        return Err(Denied::Prefetch);
+    let body = if request.head.method == b"POST" { request.body } else { b"" };
+    Ok(Route::Pay(order, OrderResult::parse(body).ok_or(RouteError::BadText)?))
+}
+
+fn allow(request: &Request<'_>, methods: &'static str) -> Result<(), RouteError> {
+    let allowed = methods.split(", ").any(|method| method.as_bytes() == request.head.method);
+    if allowed { Ok(()) } else { Err(RouteError::WrongMethod(methods)) }
+}
+
+/// Whether a person has asked for this: what a browser does by itself has no side effect.
+fn check_intent(request: &Request<'_>) -> Result<(), RouteError> {
+    let site = request.head.field("sec-fetch-site").unwrap_or_default();
+    let purpose = request.head.field("sec-purpose").unwrap_or_default();
+    if site.eq_ignore_ascii_case(b"cross-site") {
+        return Err(RouteError::CrossSite);
     }
-    if token.is_some_and(|token| !bears(request.authorization, token)) {
-        return Err(Denied::Unauthorized);
+    if purpose.starts_with(b"prefetch") {
+        return Err(RouteError::Prefetch);
     }
-    let body = if request.method == b"POST" { request.body } else { b"" };
-    let receipt = OrderResult::parse(body).ok_or(Denied::BadReceipt)?;
-    Ok(Wanted::Pay(order, receipt))
+    Ok(())
 }
 
 /// RFC 6750, section 2.1, `Bearer TOKEN`; in a time that tells nothing about where they differ.
-fn bears(authorization: Option<&[u8]>, token: &str) -> bool {
-    let Some((scheme, given)) = authorization.and_then(|value| value.split_at_checked(7)) else {
-        return false;
-    };
+fn is_authorized(authorization: Option<&[u8]>, token: &str) -> bool {
+    let (scheme, given) = authorization.and_then(|it| it.split_at_checked(7)).unwrap_or_default();
     let differ = given.iter().zip(token.as_bytes()).fold(0, |bits, (a, b)| black_box(bits | a ^ b));
     scheme.eq_ignore_ascii_case(b"Bearer ") && given.len() == token.len() && differ == 0
 }
 
-impl Denied {
-    /// What was wrong, and what would be right.
-    pub fn response(self) -> Response {
-        let (status, line) = match self {
-            Denied::UnknownMethod => {
-                (Status::NotImplemented, "unknown method: GET, HEAD and POST are known")
-            }
-            Denied::UnknownPath => {
-                (Status::NotFound, "no such path: try /sse/test, /sse/orderpay or /sse/payback")
-            }
-            Denied::BadOrder => (Status::BadRequest, "an order is 1 to 64 of A-Z a-z 0-9 _ -"),
-            Denied::WrongMethod(allowed) => {
-                let line = format!("wrong method: {allowed} would be right\n");
-                let response = Response::text(Status::MethodNotAllowed, line);
-                return response.with("Allow", allowed);
-            }
-            Denied::BadReceipt => (Status::BadRequest, "a payback's text is UTF-8 without NUL"),
-            Denied::ForeignSite => {
-                (Status::Forbidden, "a page of another site can't pay: call payback directly")
-            }
-            Denied::Prefetch => (Status::Forbidden, "a prefetch can't pay: call payback directly"),
-            Denied::Unauthorized => {
-                let line = "payback needs the field: Authorization: Bearer TOKEN\n";
-                let response = Response::text(Status::Unauthorized, line);
-                return response.with("WWW-Authenticate", "Bearer");
-            }
-        };
-        Response::text(status, format!("{line}\n"))
+/// What was wrong, and what would be right.
+impl From<RouteError> for Response {
+    #[rustfmt::skip] // A table.
+    fn from(error: RouteError) -> Response {
+        use RouteError as Error;
+        match error {
+            Error::UnknownMethod => Response::error(Status::NotImplemented,
+                "unknown method: GET, HEAD and POST are known"),
+            Error::UnknownPath => Response::error(Status::NotFound,
+                "no such path: try /sse/test, /sse/orderpay or /sse/payback"),
+            Error::BadOrder => Response::error(Status::BadRequest,
+                "an order is 1 to 64 of A-Z a-z 0-9 _ -"),
+            Error::WrongMethod(allowed) => Response::error(Status::MethodNotAllowed,
+                format_args!("wrong method: {allowed} would be right")).with("Allow", allowed),
+            Error::BadText => Response::error(Status::BadRequest,
+                "a payback's text is UTF-8 without NUL"),
+            Error::CrossSite => Response::error(Status::Forbidden,
+                "a page of another site can't wait or pay: open /sse/test, or call payback directly"),
+            Error::Prefetch => Response::error(Status::Forbidden,
+                "a prefetch can't wait or pay: open /sse/test, or call payback directly"),
+            Error::Unauthorized => Response::error(Status::Unauthorized,
+                "payback needs the field: Authorization: Bearer TOKEN").with("WWW-Authenticate", "Bearer"),
+        }
     }
 }

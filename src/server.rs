@@ -1,24 +1,21 @@
 //! Bind, accept, a thread per connection, shut down.
 //!
-//! Leader and followers: a few threads wait in `accept`. The one that gets a connection serves it
-//! itself, with no hand-over, and then comes back to accept; it starts another thread only when it
-//! was the last one accepting.
+//! Leader and followers: a few threads accept at each listener. The one that gets a connection serves
+//! it itself, with no hand-over, and then accepts again, wherever the fewest do. It starts another
+//! thread only if it was the last one accepting.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::app::App;
-use crate::connection::{self, Leaving};
-use crate::{os, reaper};
+use crate::{connection, lock, os, reaper, slots};
 
-/// Threads that are kept waiting in `accept`, of all listeners: so many that a steady crowd starts
-/// none, and so few that where sixteen may run, one listener leaves enough to another.
+/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none.
 const SPARE: usize = 16;
 /// In bytes. A connection's thread needs about a tenth of it.
 const STACK: usize = 128 * 1024;
@@ -29,144 +26,151 @@ const STOP: Duration = Duration::from_millis(1800);
 
 /// A server that accepts connections, until it is stopped.
 pub struct Server {
-    app: Arc<App>,
-    doors: Vec<Arc<Door>>,
+    acceptor: Arc<Acceptor>,
     reaper: thread::JoinHandle<()>,
 }
 
-/// A listener, and the threads that wait at it.
-struct Door {
+/// What the threads share that accept connections.
+struct Acceptor {
     app: Arc<App>,
-    listener: TcpListener,
-    /// Its part of [`SPARE`].
-    spare: usize,
-    /// Threads that wait for a connection, or with one for its seat.
-    attending: AtomicUsize,
-    /// How often nobody was left who attends.
-    turns: AtomicUsize,
+    listeners: Vec<TcpListener>,
+    /// How many threads wait at each listener for a connection, or with one from it for a slot.
+    accepting: Mutex<Vec<usize>>,
 }
 
 impl Server {
     /// Serves `app` on these listeners, with threads of its own.
     pub fn start(app: Arc<App>, listeners: Vec<TcpListener>) -> io::Result<Server> {
-        let spare = SPARE.div_ceil(listeners.len());
-        let doors: Vec<_> = listeners.into_iter().map(|l| Door::new(&app, l, spare)).collect();
-        let reaped = app.clone();
-        let kept = app.clone();
+        let (kept, reaped) = (app.clone(), app.clone());
         spawn("journal", move || kept.waiters.keep_journal())?;
         let reaper = spawn("reaper", move || reaper::run(&reaped.waiters))?;
-        for door in &doors {
-            door.clone().open()?;
+        let accepting = Mutex::new(vec![0; listeners.len()]);
+        let acceptor = Arc::new(Acceptor { app, listeners, accepting });
+        for _ in &acceptor.listeners {
+            acceptor.start_thread()?;
         }
-        Ok(Server { app, doors, reaper })
+        Ok(Server { acceptor, reaper })
     }
 
     /// Stops accepting, finishes what is being answered, ends who waits.
     pub fn stop(self) {
         let asked = Instant::now();
-        self.app.seats.close();
-        for door in &self.doors {
-            door.close();
+        let Acceptor { app, listeners, .. } = &*self.acceptor;
+        app.slots.close();
+        for socket in listeners.iter().flat_map(as_stream) {
+            // It ends every `accept` that waits, and all that follow.
+            let _ = socket.shutdown(Shutdown::Both);
         }
-        self.app.seats.wait_empty(asked + LAST_ANSWERS);
-        self.app.waiters.close(asked + STOP);
+        app.slots.wait_empty(asked + LAST_ANSWERS);
+        app.waiters.close(asked + STOP);
         let _ = self.reaper.join();
     }
 }
 
-/// A listener on `address` whose connections need no options set one by one: on Linux they inherit
-/// `TCP_NODELAY` (a frame right after its greeting must not wait for an acknowledgement) and the
-/// write timeout.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+impl Acceptor {
+    fn start_thread(self: &Arc<Self>) -> io::Result<()> {
+        let acceptor = self.clone();
+        spawn("connection", move || acceptor.run()).map(drop)
+    }
+
+    /// Accepts, serves, and accepts again, as long as there are few who do.
+    fn run(self: Arc<Self>) {
+        while let Some(at) = self.next_listener() {
+            let Some(stream) = self.accept(&self.listeners[at]) else { return };
+            // Who waits for a slot still counts as accepting: else all would be replaced, without end.
+            let slot = self.app.slots.acquire(stream);
+            let patience = self.leave(at);
+            let serve = || connection::serve(&self.app, slot, patience);
+            // A panic has cost this connection, and told about itself.
+            let _ = catch_unwind(AssertUnwindSafe(serve));
+        }
+    }
+
+    /// The listener where the fewest threads accept, if it has fewer than its share.
+    fn next_listener(&self) -> Option<usize> {
+        let mut accepting = lock(&self.accepting);
+        let share = SPARE.div_ceil(accepting.len());
+        let (at, fewest) = accepting.iter_mut().enumerate().min_by_key(|(_, count)| **count)?;
+        (*fewest < share).then(|| {
+            *fewest += 1;
+            at
+        })
+    }
+
+    /// The next connection, unless the server is stopping.
+    fn accept(&self, listener: &TcpListener) -> Option<TcpStream> {
+        while !self.app.slots.is_closing() {
+            match listener.accept() {
+                Ok((stream, _)) => return Some(stream),
+                // No descriptor or no memory is left for it.
+                Err(error) if os::is_shortage(&error) => self.app.slots.shed(),
+                // accept(2): what is wrong is the connection, which ended before it was accepted.
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
+    /// Stops accepting to serve; how long its client may take for a step.
+    ///
+    /// Whoever leaves a listener alone starts another thread. Where none can be had, a slow
+    /// connection has to give up its own, and this one has to be quick: so no listener is alone for
+    /// much longer than [`slots::GRACE`], whoever its clients are.
+    fn leave(self: &Arc<Self>, at: usize) -> Duration {
+        let others = {
+            let mut accepting = lock(&self.accepting);
+            accepting[at] -= 1;
+            accepting[at]
+        };
+        if others > 0 || self.start_thread().is_ok() {
+            return Duration::MAX;
+        }
+        self.app.slots.shed();
+        slots::GRACE
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run)
+}
+
+/// Listeners on all addresses of each of these names. A machine may lack some that a name stands
+/// for, but not all. An error says what can't be had.
+pub fn bind(names: &[Vec<SocketAddr>]) -> Result<Vec<TcpListener>, String> {
+    const ADVICE: &str = "choose another with --listen; its port 0 picks a free one";
+    let mut listeners = Vec::new();
+    for addresses in names {
+        let outcomes: Vec<_> = addresses.iter().map(|it| (it, listen(*it))).collect();
+        let one_will_do = outcomes.iter().any(|(_, outcome)| outcome.is_ok());
+        for (address, outcome) in outcomes {
+            match outcome {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if one_will_do && is_missing(&error) => {}
+                Err(error) => return Err(format!("can't listen on {address}: {error}: {ADVICE}")),
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+/// Whether a machine has no IPv6, or none on its loopback.
+fn is_missing(error: &io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+/// A listener whose connections need no options set one by one: on Linux they inherit `TCP_NODELAY`
+/// (a frame right after its opening must not wait for an acknowledgement) and the write timeout.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     os::deepen_backlog(&listener)?;
     let socket = as_stream(&listener)?;
     socket.set_nodelay(true)?;
-    socket.set_write_timeout(Some(connection::WRITE))?;
+    socket.set_write_timeout(Some(connection::WRITE_TIMEOUT))?;
     Ok(listener)
 }
 
 /// The same socket, for what std offers on streams only.
 fn as_stream(listener: &TcpListener) -> io::Result<TcpStream> {
     Ok(TcpStream::from(OwnedFd::from(listener.try_clone()?)))
-}
-
-impl Door {
-    fn new(app: &Arc<App>, listener: TcpListener, spare: usize) -> Arc<Door> {
-        Arc::new(Door {
-            app: app.clone(),
-            listener,
-            spare,
-            attending: AtomicUsize::new(0),
-            turns: AtomicUsize::new(0),
-        })
-    }
-
-    /// Starts one more thread that accepts.
-    fn open(self: Arc<Self>) -> io::Result<()> {
-        self.attending.fetch_add(1, SeqCst);
-        let door = self.clone();
-        let spawned = spawn("connection", move || door.attend());
-        if spawned.is_err() {
-            self.attending.fetch_sub(1, SeqCst);
-        }
-        spawned.map(drop)
-    }
-
-    /// Ends every `accept` that waits, and all that follow.
-    fn close(&self) {
-        if let Ok(socket) = as_stream(&self.listener) {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
-    }
-
-    /// Accepts, serves, and accepts again, as long as there are few who do.
-    fn attend(self: Arc<Self>) {
-        while !self.app.seats.closing() {
-            match self.listener.accept() {
-                Ok((stream, _)) => {
-                    self.welcome(stream);
-                    if self.attending.load(SeqCst) >= self.spare {
-                        return;
-                    }
-                    self.attending.fetch_add(1, SeqCst);
-                }
-                Err(_) if self.app.seats.closing() => return,
-                // No descriptor or no memory is left for it.
-                Err(error) if os::is_shortage(&error) => self.app.seats.squeeze(),
-                // accept(2): what is wrong is the connection, which ended before it was accepted.
-                Err(_) => {}
-            }
-        }
-    }
-
-    fn welcome(self: &Arc<Self>, stream: TcpStream) {
-        self.app.events.counts().connections.fetch_add(1, Relaxed);
-        let seat = self.app.seats.take(stream);
-        // Not before: or else all who wait for a seat would be replaced, and there is no end to them.
-        let was_last = self.attending.fetch_sub(1, SeqCst) == 1;
-        if was_last {
-            self.find_follower();
-        }
-        let served = catch_unwind(AssertUnwindSafe(|| connection::serve(&self.app, &seat)));
-        let stream = self.app.seats.leave(seat);
-        // A panic has cost this connection, and told about itself.
-        if let (Ok(Leaving::Wait { order, last_event_id }), Some(stream)) = (served, stream) {
-            self.app.waiters.open(&order, stream, last_event_id.as_deref());
-        }
-    }
-
-    /// The last who attended sees to it that somebody does: where no more threads can be had, a slow
-    /// connection has to give up its own. It is relieved when another comes, and was the last again.
-    fn find_follower(self: &Arc<Self>) {
-        let turn = self.turns.fetch_add(1, SeqCst) + 1;
-        let alone = || self.attending.load(SeqCst) == 0 && self.turns.load(SeqCst) == turn;
-        while alone() && self.clone().open().is_err() && self.app.seats.taken() > 1 {
-            self.app.seats.squeeze();
-        }
-    }
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
-    thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run)
 }

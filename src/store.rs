@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::journal::{Commit, Journal, OpenError, Record};
+use crate::journal::{Commit, Journal, Record};
 use crate::order::{OrderId, OrderResult};
 use crate::orders::{Claim, Due, Limits, Orders, Settlement};
 
@@ -52,10 +52,11 @@ impl<W: Clone> Store<W> {
 
     /// Orders with a journal, which has kept them over a restart; at most `max_waiting` payments wait
     /// for its disk at the same time. With the length in bytes of a torn tail that was cut off.
-    pub fn open(limits: Limits, path: &Path, max_waiting: usize) -> Result<(Self, u64), OpenError> {
+    pub fn open(limits: Limits, path: &Path, max_waiting: usize) -> Result<(Self, u64), String> {
         let mut store = Store::new(limits);
         let replay = |record| store.replay(record, limits.keep);
-        let (journal, tail) = Journal::open(path, max_waiting, replay)?;
+        let opened = Journal::open(path, max_waiting, replay);
+        let (journal, tail) = opened.map_err(|error| error.to_string())?;
         store.journal = Some(Arc::new(journal));
         Ok((store, tail))
     }

@@ -1,18 +1,19 @@
-//! Does it do what its command line says? Options, environment, exit codes, what it prints, how it stops (section 6).
+//! Does it do what its command line says? Options, environment, exit codes, what it prints, how it stops.
 
 mod support;
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use support::server::{BINARY, listening_on, orderpay};
 use support::{
-    Client, HEARTBEAT, PAID, Program, Server, Stream, TIMED_OUT, eventually, request, skipped,
-    stays_true,
+    Client, Folder, HEARTBEAT, PAID, Program, Server, Stream, TIMED_OUT, eventually, request,
+    skipped, stays_true,
 };
 
 const OPTIONS: [&str; 9] = [
@@ -355,6 +356,46 @@ fn what_is_being_answered_at_a_stop_is_answered_whole() {
     }
     assert_eq!(slow.rest(), b"");
     assert_eq!(server.program().exit().code(), Some(0));
+}
+
+#[test]
+fn a_signal_ends_a_start_that_takes_long() {
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let options = ["--journal", journal.to_str().expect("UTF-8")];
+    let server = Server::start(&options);
+    assert_eq!(server.payback("7"), 0);
+    server.kill();
+    let once = fs::read(&journal).unwrap();
+    fs::write(&journal, once.repeat((48 << 20) / once.len())).unwrap();
+    for signal in ["TERM", "INT"] {
+        let mut program = Program::start(orderpay().args(["--listen=127.0.0.1:0"]).args(options));
+        // The first thread holds back the signals, and then starts another that starts the server.
+        let has_two_threads = |status: String| !status.contains("Threads:\t1\n");
+        eventually("its start", || has_two_threads(program.proc("status")).then_some(()));
+        let asked = Instant::now();
+        program.signal(signal);
+        assert_eq!((program.exit().code(), program.stdout().as_str()), (Some(0), ""), "{signal}");
+        assert!(asked.elapsed() < Duration::from_millis(500), "{signal}: {:?}", asked.elapsed());
+    }
+}
+
+// Is it well?
+
+#[test]
+fn a_health_check_waits_for_two_seconds_and_not_for_each_byte() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut check = Program::start(orderpay().args(["healthcheck", &url]));
+    let (mut client, _) = listener.accept().unwrap();
+    let asked = Instant::now();
+    while !check.has_ended() && asked.elapsed() < Duration::from_secs(4) {
+        let _ = client.write_all(b"x");
+        thread::sleep(Duration::from_millis(300));
+    }
+    assert_eq!(check.exit().code(), Some(1));
+    assert_eq!(check.stderr(), format!("orderpay: healthcheck {url}: no answer within 2 s\n"));
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
 }
 
 /// It is not the client's fault, so a 400 would be a lie that a payment platform takes for final.

@@ -162,7 +162,7 @@ fn a_payment_gets_past_clients_that_never_rest() {
     let mut slowest = Duration::ZERO;
     thread::scope(|scope| {
         (0..2 * LIMIT).for_each(|_| _ = scope.spawn(restless));
-        eventually("all seats to be taken", || (server.threads() > LIMIT).then_some(()));
+        eventually("all slots to be taken", || (server.threads() > LIMIT).then_some(()));
         for order in 0..50 {
             let asked = Instant::now();
             server.payback(&order.to_string());

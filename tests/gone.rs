@@ -3,10 +3,9 @@
 mod support;
 
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
-use std::ptr;
 use std::time::{Duration, Instant};
 
+use support::os::set_socket_option;
 use support::{HEARTBEAT, PAID, Server, Stream, eventually, request};
 
 #[test]
@@ -88,21 +87,18 @@ fn who_is_gone_is_found_by_the_second_heartbeat_and_who_is_silent_is_not() {
 
 /// From now on this socket takes nothing and acknowledges nothing, as if its machine had lost power.
 fn pull_the_plug(stream: &TcpStream) {
-    // From linux/filter.h: "return 0 bytes".
+    // From asm-generic/socket.h, and linux/filter.h: "return 0 bytes".
+    const SO_ATTACH_FILTER: i32 = 26;
     const RETURN: u16 = 6;
     let drop_all = Instruction { code: RETURN, jump_if_true: 0, jump_if_false: 0, k: 0 };
-    set_filter(stream, SO_ATTACH_FILTER, &Filter { length: 1, instructions: &drop_all });
+    set_socket_option(stream, SO_ATTACH_FILTER, &Filter { length: 1, instructions: &drop_all });
 }
 
 /// What is sent to it once more, it takes.
 fn put_the_plug_back(stream: &TcpStream) {
-    set_filter(stream, SO_DETACH_FILTER, &Filter { length: 0, instructions: ptr::null() });
+    const SO_DETACH_FILTER: i32 = 27;
+    set_socket_option(stream, SO_DETACH_FILTER, &0);
 }
-
-// From asm-generic/socket.h and linux/filter.h.
-const SOL_SOCKET: i32 = 1;
-const SO_ATTACH_FILTER: i32 = 26;
-const SO_DETACH_FILTER: i32 = 27;
 
 #[repr(C)]
 struct Instruction {
@@ -116,14 +112,4 @@ struct Instruction {
 struct Filter {
     length: u16,
     instructions: *const Instruction,
-}
-
-fn set_filter(stream: &TcpStream, option: i32, filter: &Filter) {
-    unsafe extern "C" {
-        fn setsockopt(fd: i32, level: i32, name: i32, value: *const Filter, length: u32) -> i32;
-    }
-    let length = size_of::<Filter>() as u32;
-    // SAFETY: the kernel copies the filter and its instructions, which live until the call returns.
-    let failed = unsafe { setsockopt(stream.as_raw_fd(), SOL_SOCKET, option, filter, length) };
-    assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
 }

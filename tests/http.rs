@@ -1,4 +1,4 @@
-//! Is it an HTTP server? Sections 2 and 5 of the contract, seen by clients that mean well.
+//! Is it an HTTP server? Seen by clients that mean well.
 
 mod support;
 
@@ -10,10 +10,10 @@ use support::{
     Answer, Client, OPENING, PAID, Program, STREAM_HEAD, Server, Stream, mask_date, request,
 };
 
-const HEALTHY: &str =
-    "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
-const NOBODY_PAID: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: text/plain;charset=UTF-8\r\n\
-    Orderpay-Delivered: 0\r\nContent-Length: 2\r\n\r\nok";
+const HEALTHY: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\nContent-Type: text/plain\r\n\
+    Content-Length: 2\r\n\r\nok";
+const NOBODY_PAID: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
+    Content-Type: text/plain;charset=UTF-8\r\nOrderpay-Delivered: 0\r\nContent-Length: 2\r\n\r\nok";
 
 /// The same answer from a server that closes after it.
 fn then_close(answer: &str) -> String {
@@ -24,8 +24,8 @@ fn then_close(answer: &str) -> String {
 fn error(status: &str, fields: &str, line: &str) -> String {
     let length = line.len() + 1;
     format!(
-        "HTTP/1.1 {status}\r\nDate: …\r\nContent-Type: text/plain;charset=UTF-8\r\n{fields}\
-         Content-Length: {length}\r\n\r\n{line}\n"
+        "HTTP/1.1 {status}\r\nDate: …\r\nCache-Control: no-store\r\n\
+         Content-Type: text/plain;charset=UTF-8\r\n{fields}Content-Length: {length}\r\n\r\n{line}\n"
     )
 }
 
@@ -109,6 +109,17 @@ fn a_bare_lf_ends_a_line_and_empty_lines_before_a_request_are_let_pass() {
     {
         assert_eq!(server.connect().send(bytes).answer().masked(), HEALTHY, "{bytes:?}");
     }
+}
+
+#[test]
+fn empty_lines_after_a_request_begin_no_other() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    for lines in ["\r\n", "\n\n\r\n", "\r"] {
+        let bytes = [request("GET", "/healthz", &[], ""), lines.into()].concat();
+        assert_eq!(client.send(bytes).answer().masked(), HEALTHY, "{lines:?}");
+    }
+    assert_eq!(mask_date(&client.send("\n").half_close().rest()), "", "it was idle");
 }
 
 #[test]
@@ -200,9 +211,10 @@ fn slow_clients_are_let_go_when_their_time_is_up() {
         client.send(request("GET", "/healthz", &[], "")).answer();
         let_go(&mut client, "")
     };
+    let empty_lines = || let_go(&mut server.connect(), "\r\n");
     thread::scope(|scope| {
         let slow = [scope.spawn(head), scope.spawn(body), scope.spawn(dripping)];
-        let unused = [scope.spawn(silent), scope.spawn(idle)];
+        let unused = [scope.spawn(silent), scope.spawn(idle), scope.spawn(empty_lines)];
         for client in slow {
             assert_eq!(client.join().unwrap(), (too_slow.clone(), 5));
         }
@@ -234,7 +246,8 @@ fn the_root_leads_to_the_page() {
     let answer = server.get("/").masked();
     assert_eq!(
         answer,
-        "HTTP/1.1 302 Found\r\nDate: …\r\nLocation: /sse/test\r\nContent-Length: 0\r\n\r\n"
+        "HTTP/1.1 302 Found\r\nDate: …\r\nCache-Control: no-store\r\nLocation: sse/test\r\n\
+         Content-Length: 0\r\n\r\n"
     );
 }
 
@@ -245,8 +258,8 @@ fn the_page_is_there_for_each_order_with_all_it_refers_to() {
         let page = server.get(path);
         let html = page.text();
         let head = format!(
-            "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: text/html;charset=UTF-8\r\n\
-             Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n\
+            "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
+             Content-Type: text/html;charset=UTF-8\r\nX-Content-Type-Options: nosniff\r\n\
              Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
              img-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; \
              frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\n\
@@ -292,6 +305,7 @@ fn metrics_are_in_the_text_format_of_prometheus() {
     let metrics = server.get("/metrics");
     let media = "text/plain; version=0.0.4; charset=utf-8";
     assert_eq!((metrics.status, metrics.field("Content-Type")), (200, Some(media)));
+    assert_eq!(metrics.field("Cache-Control"), Some("no-store"));
     for line in metrics.text().lines().filter(|line| !line.starts_with("# ")) {
         let (name, value) = line.rsplit_once(' ').expect("a name and a value");
         assert!(name.starts_with("orderpay_") && value.parse::<f64>().is_ok(), "{line}");
@@ -402,6 +416,26 @@ fn head_is_a_wrong_method_where_get_has_an_effect() {
 }
 
 #[test]
+fn what_a_browser_does_by_itself_does_not_wait() {
+    let mut server = Server::start(&[]);
+    let cross_site =
+        "a page of another site can't wait or pay: open /sse/test, or call payback directly";
+    let prefetch = "a prefetch can't wait or pay: open /sse/test, or call payback directly";
+    for (field, line) in [
+        (("Sec-Fetch-Site", "cross-site"), cross_site),
+        (("Sec-Purpose", "prefetch"), prefetch),
+        (("Sec-Purpose", "prefetch;prerender"), prefetch),
+    ] {
+        for fields in [&[field][..], &[field, ("Last-Event-ID", "6666")]] {
+            let mut client = server.connect();
+            let answer = client.send(request("GET", "/sse/orderpay/7", fields, "")).answer();
+            assert_eq!(answer.masked(), error("403 Forbidden", "", line), "{fields:?}");
+        }
+    }
+    assert_eq!(server.ever_logged("event=waiting") + server.ever_logged("event=seen"), 0);
+}
+
+#[test]
 fn an_unknown_method_is_not_implemented() {
     let server = Server::start(&[]);
     let expected = error("501 Not Implemented", "", "unknown method: GET, HEAD and POST are known");
@@ -411,7 +445,7 @@ fn an_unknown_method_is_not_implemented() {
     }
 }
 
-// What is refused: one case for each row of the table in section 5.
+// What is refused: one case for each limit and each rule.
 
 #[test]
 fn what_is_no_request_is_refused_and_nothing_after_it_is_read() {
@@ -457,6 +491,21 @@ fn what_is_no_request_is_refused_and_nothing_after_it_is_read() {
         assert_eq!(whole_conversation(&server, smuggled), refused, "{bytes:?}");
     }
     assert_eq!(server.ever_logged("event=paid"), 0);
+}
+
+#[test]
+fn a_refused_head_has_no_body() {
+    let server = Server::start(&[]);
+    let host = "a request needs one Host field with a host's name";
+    let version = "only HTTP/1.0 and HTTP/1.1 are spoken here";
+    for (bytes, status, line) in [
+        ("HEAD / HTTP/1.1\r\n\r\n", "400 Bad Request", host),
+        ("\r\nHEAD / HTTP/2.0\r\n\r\n", "505 HTTP Version Not Supported", version),
+    ] {
+        let whole = then_close(&error(status, "", line));
+        let (head, _) = whole.split_once(line).expect("its body");
+        assert_eq!(whole_conversation(&server, bytes), head, "{bytes:?}");
+    }
 }
 
 #[test]

@@ -119,8 +119,8 @@ fn nc_plays_both_parts(nc: &[&str]) {
     }
 }
 
-const PAYBACK_OK: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: text/plain;charset=UTF-8\r\n\
-    Orderpay-Delivered: {N}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+const PAYBACK_OK: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
+    Content-Type: text/plain;charset=UTF-8\r\nOrderpay-Delivered: {N}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 
 fn start_nc(nc: &[&str], server: &Server, request: &str) -> Program {
     let (host, port) = (server.address.ip().to_string(), server.address.port().to_string());

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use support::os::signal;
 use support::proxy::{FRONT, NGINX, Proxy};
 use support::readme::blocks;
 use support::server::{delivered, orderpay, path_to_orderpay};
@@ -201,7 +202,7 @@ impl Three {
     }
 
     fn kill(&self, instance: usize) {
-        let _ = Command::new("kill").args(["-KILL", &self.pids[instance]]).status();
+        signal(self.pids[instance].parse().expect("a process"), "KILL");
     }
 }
 

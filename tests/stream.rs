@@ -228,7 +228,7 @@ fn a_result_is_remembered_as_long_as_keep_says() {
 
 #[test]
 fn a_full_memory_refuses_what_it_could_not_deliver() {
-    const FULL: &str = "HTTP/1.1 503 Service Unavailable\r\nDate: …\r\n\
+    const FULL: &str = "HTTP/1.1 503 Service Unavailable\r\nDate: …\r\nCache-Control: no-store\r\n\
         Content-Type: text/plain;charset=UTF-8\r\nRetry-After: 5\r\nContent-Length: 48\r\n\r\n\
         too many orders wait to be delivered: try again\n";
     let server = Server::start(&["--remember", "2"]);
@@ -273,7 +273,10 @@ fn a_browser_that_has_seen_finish_is_told_to_stop() {
     for _ in ["fresh", "settled"] {
         let mut client = server.connect();
         client.send(request("GET", "/sse/orderpay/7", &[("last-event-id", "6666")], ""));
-        assert_eq!(client.answer().masked(), "HTTP/1.1 204 No Content\r\nDate: …\r\n\r\n");
+        assert_eq!(
+            client.answer().masked(),
+            "HTTP/1.1 204 No Content\r\nDate: …\r\nCache-Control: no-store\r\n\r\n"
+        );
         assert_eq!(server.payback("7"), 0, "it is not parked");
     }
     server.wait_for_log_lines(2, "event=seen order=7");

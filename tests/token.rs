@@ -1,4 +1,4 @@
-//! Who may pay where there is a token? Section 4 of the contract.
+//! Who may pay where there is a token?
 
 mod support;
 
@@ -9,7 +9,7 @@ use support::{Answer, PAID, Server, request, stays_true};
 
 const TOKEN: &str = "s3cret-Token~42";
 
-const DENIED: &str = "HTTP/1.1 401 Unauthorized\r\nDate: …\r\n\
+const DENIED: &str = "HTTP/1.1 401 Unauthorized\r\nDate: …\r\nCache-Control: no-store\r\n\
     Content-Type: text/plain;charset=UTF-8\r\nWWW-Authenticate: Bearer\r\nContent-Length: 53\r\n\r\n\
     payback needs the field: Authorization: Bearer TOKEN\n";
 

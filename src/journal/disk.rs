@@ -31,7 +31,7 @@ pub struct Disk {
     /// Bytes that are there, all of them whole lines.
     written: u64,
     /// Bytes that are certainly on disk.
-    pub synced: u64,
+    pub(super) synced: u64,
     /// The notes among the bytes that are not.
     unsynced: Vec<u8>,
     /// After a failure: what stands behind the synced bytes has to go before anything is appended.
@@ -58,7 +58,7 @@ impl Disk {
         refuse_reserved(path)?;
         let opened = OpenOptions::new().read(true).append(true).create(true).open(path);
         let file = opened.map_err(step("open"))?;
-        if !file.metadata()?.is_file() {
+        if !file.metadata().map_err(step("look at"))?.is_file() {
             return Err(Problem::NoJournal);
         }
         file.try_lock().map_err(|error| match error {
@@ -68,17 +68,10 @@ impl Disk {
         // What a symbolic link leads to is rewritten, not the link.
         let path = path.canonicalize().map_err(step("resolve"))?;
         refuse_reserved(&path)?;
-        let disk = Disk {
-            path,
-            file,
-            format: Format::V2,
-            written: 0,
-            synced: 0,
-            unsynced: Vec::new(),
-            torn: false,
-            rename_unsynced: true,
-            limit: SMALL,
-        };
+        let (format, written, synced, unsynced) = (Format::V2, 0, 0, Vec::new());
+        let (torn, rename_unsynced, limit) = (false, true, SMALL);
+        let disk =
+            Disk { path, file, format, written, synced, unsynced, torn, rename_unsynced, limit };
         if disk.has_its_name()? { Ok(disk) } else { Err(Problem::Locked) }
     }
 
@@ -168,13 +161,15 @@ impl Disk {
         Ok(())
     }
 
-    /// Whether the name of the file is still its own, and not another's; an error if it is nobody's.
+    /// Whether the name of the file is still its own, and not another's. If it is nobody's: not found.
     fn has_its_name(&self) -> io::Result<bool> {
-        let (named, ours) = (self.path.metadata()?, self.file.metadata()?);
+        let named = self.path.metadata().map_err(step("look for"))?;
+        let ours = self.file.metadata().map_err(step("look at"))?;
         Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino()))
     }
 
-    /// Sees to it that what is written to the file will be found under its name.
+    /// Sees to it that what was written will be found under its name: if that was deleted or moved,
+    /// a copy gets it. (One that comes into being between this look and the rename is lost.)
     fn keep_name(&mut self) -> io::Result<()> {
         match self.has_its_name() {
             Ok(true) => Ok(()),
@@ -200,7 +195,7 @@ impl Disk {
     }
 
     /// Drops what memory does not know any more. It knows all that was ever written.
-    fn rewrite(&mut self, is_current: impl Fn(&Record) -> bool) -> Result<(), Problem> {
+    fn rewrite(&mut self, is_current: impl Fn(&Record) -> bool) -> io::Result<()> {
         self.repair()?;
         self.written = self.replace(|disk, new| {
             let mut length = 0;
@@ -212,31 +207,31 @@ impl Disk {
             let sound = disk.replay(|record| match is_current(&record) {
                 true => put(&record.line()),
                 false => Ok(()),
-            })?;
-            if sound.length != disk.written {
-                return Err(io::Error::from(ErrorKind::InvalidData).into());
+            });
+            match sound {
+                Ok(sound) if sound.length == disk.written => put(MARK)?,
+                _ => return Err(ErrorKind::InvalidData.into()),
             }
-            put(MARK)?;
-            Ok::<_, Problem>(length)
+            Ok(length)
         })?;
         (self.synced, self.format) = (self.written, Format::V2);
         self.limit = SMALL.max(2 * self.written);
         self.unsynced.clear();
-        Ok(self.repair()?)
+        self.repair()
     }
 
     /// Puts a new file in the place of this one, and returns how many bytes were put into it. Until
     /// it has its name, nothing has changed.
-    fn replace<E: From<io::Error>>(
+    fn replace(
         &mut self,
-        fill: impl FnOnce(&Disk, &mut BufWriter<&File>) -> Result<u64, E>,
-    ) -> Result<u64, E> {
+        fill: impl FnOnce(&Disk, &mut BufWriter<&File>) -> io::Result<u64>,
+    ) -> io::Result<u64> {
         let mut beside = self.path.clone().into_os_string();
         beside.push(REWRITE);
         let beside = Path::new(&beside);
         let renamed = self.write_beside(beside, fill).and_then(|new| {
             if let Ok(false) = self.has_its_name() {
-                return Err(not_ours().into());
+                return Err(not_ours());
             }
             fs::rename(beside, &self.path).map_err(step("rename"))?;
             Ok(new)
@@ -251,11 +246,11 @@ impl Disk {
     }
 
     /// A locked file that is on disk as it was filled.
-    fn write_beside<E: From<io::Error>>(
+    fn write_beside(
         &self,
         path: &Path,
-        fill: impl FnOnce(&Disk, &mut BufWriter<&File>) -> Result<u64, E>,
-    ) -> Result<(File, u64), E> {
+        fill: impl FnOnce(&Disk, &mut BufWriter<&File>) -> io::Result<u64>,
+    ) -> io::Result<(File, u64)> {
         // One may be left of a server that was killed.
         let _ = fs::remove_file(path);
         let made = OpenOptions::new().read(true).append(true).create_new(true).open(path);
@@ -421,7 +416,7 @@ mod tests {
         failure(journal.wait(&commit));
         swap(&journal, file);
         journal.note(&written("third"));
-        assert!(!lock(&journal.queue).pause(std::time::Instant::now()).is_zero(), "no hurry");
+        assert!(!lock(&journal.queue).pause().is_zero(), "no hurry");
         let commit = journal.record(&settled("next")).unwrap();
         write_next(&journal);
         journal.wait(&commit).unwrap();
@@ -437,12 +432,12 @@ mod tests {
         journal.rest();
         let file = swap(&journal, device("/dev/full"));
         journal.note(&written("a"));
-        eventually(|| !lock(&journal.queue).healthy);
+        eventually(|| lock(&journal.queue).unhealthy);
         swap(&journal, file);
         journal.rest();
         let file = swap(&journal, device("/dev/full"));
         journal.note(&written("b"));
-        eventually(|| !lock(&journal.queue).next.lines.is_empty());
+        eventually(|| lock(&journal.queue).failed_at.is_some());
         swap(&journal, file);
         journal.close(soon());
         drop(journal);
@@ -493,6 +488,7 @@ mod tests {
         assert_eq!(error, "sync its folder: No such file or directory (os error 2)");
         lock(&journal.disk).path = named;
         settle(&journal, "c").unwrap();
+        assert!(!lock(&journal.disk).rename_unsynced, "once is enough");
         drop(journal);
         assert_eq!(folder.read().0, said(&[settled("a"), settled("c")]));
     }
@@ -576,6 +572,7 @@ mod tests {
         }
         assert!((SMALL - 1000..SMALL).contains(&longest), "{longest}");
         lock(&journal.disk).rewrite(is_current).unwrap();
+        assert!(lock(&journal.disk).unsynced.is_empty(), "they are on disk now");
         assert_eq!(folder.bytes(), [HEADER, &settled("kept").line(), MARK].concat().as_bytes());
     }
 

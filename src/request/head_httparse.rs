@@ -1,22 +1,22 @@
-//! The grammar of a request head, by `httparse`: a second body for the same function.
+//! The grammar of a request head, by `httparse`: a second implementation of the same function.
 //!
 //! It judges bytes where ours judges lines, but it is shown whole lines only. So both come to the
 //! same answers, once its errors are told apart as finely as ours.
 
 use httparse::{EMPTY_HEADER, Error, Header, Status};
 
-use super::head::{Lines, http_version};
-use super::{Field, Head, MAX_FIELDS, Refusal, Version, empty_lines};
+use super::head::http_version;
+use super::{Field, Head, MAX_FIELDS, RequestError, Version, first_line};
 
 /// The head that these whole lines start with; `None` while its last line is missing.
-pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
+pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, RequestError> {
     let mut slots = [EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut slots);
     let outcome = request.parse(lines);
     let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
     // RFC 9112, section 3.2: a target is ASCII, but `httparse` takes all of UTF-8.
     if !target.is_ascii() {
-        return Err(Refusal::RequestLine);
+        return Err(RequestError::RequestLine);
     }
     match outcome {
         Ok(Status::Partial) => Ok(None),
@@ -27,16 +27,16 @@ pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
             fields: request.headers.iter().map(Field::from).collect(),
             len,
         })),
-        Err(Error::TooManyHeaders) => Err(Refusal::HeadTooLarge),
-        Err(Error::HeaderName | Error::HeaderValue) => Err(Refusal::FieldLine),
+        Err(Error::TooManyHeaders) => Err(RequestError::HeadTooLarge),
+        Err(Error::HeaderName | Error::HeaderValue) => Err(RequestError::FieldLine),
         // What is wrong with a version it does not say, nor whether the end of its line is.
         Err(Error::Version | Error::NewLine) => {
             let before = [request.method, request.path].into_iter().flatten();
-            let at = empty_lines(lines) + before.map(|part| part.len() + 1).sum::<usize>();
-            let version = Lines { bytes: lines, at }.next().unwrap_or_default();
-            Err(http_version(version).err().unwrap_or(Refusal::FieldLine))
+            let at = before.map(|part| part.len() + 1).sum();
+            let version = first_line(lines.get(at..).unwrap_or_default());
+            Err(http_version(version).err().unwrap_or(RequestError::FieldLine))
         }
-        Err(_) => Err(Refusal::RequestLine),
+        Err(_) => Err(RequestError::RequestLine),
     }
 }
 

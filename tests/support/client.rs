@@ -5,11 +5,10 @@
 use std::ffi::c_int;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Answer, PATIENCE, request};
+use super::{Answer, PATIENCE, os, request};
 
 /// Long enough for the server to read one piece before it gets the next.
 const BETWEEN_PIECES: Duration = Duration::from_millis(1);
@@ -77,27 +76,9 @@ impl Client {
 
     /// Ends the connection with a reset.
     pub fn reset(self) {
-        #[repr(C)]
-        struct Linger {
-            on: c_int,
-            seconds: c_int,
-        }
-        const SOL_SOCKET: c_int = 1;
+        // asm-generic/socket.h; a `struct linger` that is on, with no seconds.
         const SO_LINGER: c_int = 13;
-        unsafe extern "C" {
-            fn setsockopt(
-                fd: c_int,
-                level: c_int,
-                name: c_int,
-                value: *const Linger,
-                length: u32,
-            ) -> c_int;
-        }
-        let linger = Linger { on: 1, seconds: 0 };
-        let (fd, length) = (self.stream.as_raw_fd(), size_of::<Linger>() as u32);
-        // SAFETY: the kernel copies the struct, which outlives the call; the descriptor is open.
-        let failed = unsafe { setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, length) };
-        assert_eq!(failed, 0, "{}", io::Error::last_os_error());
+        os::set_socket_option(&self.stream, SO_LINGER, &[1 as c_int, 0]);
     }
 
     /// Reads one answer: its body is as long as it says, or goes on to the end.

@@ -10,6 +10,7 @@ pub mod folder;
 pub mod http;
 pub mod json;
 pub mod network;
+pub mod os;
 pub mod program;
 pub mod properties;
 pub mod proxy;

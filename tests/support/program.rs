@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::{fs, thread};
 
-use super::eventually;
+use super::{eventually, os};
 
 pub struct Program {
     child: Child,
@@ -70,8 +70,7 @@ impl Program {
 
     /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
-        assert!(status.expect("kill").success(), "kill -s {name}");
+        assert!(os::signal(self.pid() as i32, name), "SIG{name}");
     }
 
     pub fn has_ended(&mut self) -> bool {
@@ -98,10 +97,8 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let group = format!("-{}", self.pid());
-        let mut kill = Command::new("kill");
-        // It fails where nobody is left.
-        let _ = kill.args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        // There may be nobody left.
+        os::signal(-(self.pid() as i32), "KILL");
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,7 +1,7 @@
 //! What holds for whatever bytes come: asked about tampered requests in every test run, and by the fuzzers.
 
 use orderpay::order::OrderResult;
-use orderpay::request::{self, MAX_BODY, MAX_HEAD, Progress, Refusal};
+use orderpay::request::{self, MAX_BODY, MAX_HEAD, Progress, RequestError};
 use orderpay::{routes, sse};
 
 use super::sse::{Event, Parser};
@@ -12,14 +12,17 @@ pub enum Verdict {
     Unfinished,
     /// So many bytes are a request.
     Whole(usize),
-    Refused(Refusal),
+    Refused(RequestError),
 }
 
 /// What the parser makes of these bytes; panics where its answer can't be right.
 pub fn check_request(bytes: &[u8]) -> Verdict {
     let verdict = verdict(bytes);
     match verdict {
-        Verdict::Unfinished => assert!(bytes.len() < MAX_HEAD + MAX_BODY, "it has no end"),
+        Verdict::Unfinished => {
+            let len = bytes.len() - request::empty_lines(bytes);
+            assert!(len < MAX_HEAD + MAX_BODY, "it has no end");
+        }
         Verdict::Whole(len) => {
             assert_eq!(self::verdict(&bytes[..len]), verdict, "what follows has mattered");
             assert_eq!(self::verdict(&bytes[..len - 1]), Verdict::Unfinished, "it was too long");
@@ -37,9 +40,10 @@ pub fn check_request(bytes: &[u8]) -> Verdict {
 
 fn verdict(bytes: &[u8]) -> Verdict {
     match request::parse(bytes) {
-        Ok(Progress::Head | Progress::Body { .. }) => Verdict::Unfinished,
+        Ok(Progress::Idle { .. } | Progress::Head | Progress::Body { .. }) => Verdict::Unfinished,
         Ok(Progress::Whole(request, len)) => {
             let head = len.checked_sub(request.body.len()).expect("a body is part of its request");
+            let head = head - request::empty_lines(bytes);
             assert!(head <= MAX_HEAD && request.body.len() <= MAX_BODY, "past the limits");
             let _ = routes::route(&request, Some("token"));
             Verdict::Whole(len)

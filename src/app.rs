@@ -7,12 +7,13 @@ use std::sync::Arc;
 use crate::events::{Event, Events};
 use crate::metrics::{self, Gauges};
 use crate::order::{OrderId, OrderResult};
+use crate::orders::Payment;
 use crate::page::{self, PageData};
 use crate::request::Request;
 use crate::response::{Response, Status};
 use crate::routes::{self, Route, Wait};
 use crate::slots::Slots;
-use crate::waiters::{Payment, Waiters};
+use crate::waiters::Waiters;
 
 /// What all connections share.
 pub struct App {
@@ -44,9 +45,7 @@ impl App {
                 // Another server may have another page, so it is asked for each time.
                 .with("Cache-Control", "no-cache")
                 .with("X-Content-Type-Options", "nosniff"),
-            Ok(Route::Health) if self.waiters.healthy() => {
-                Response::new(Status::Ok, "text/plain", "ok")
-            }
+            Ok(Route::Health) if self.is_healthy() => Response::new(Status::Ok, "text/plain", "ok"),
             Ok(Route::Health) => unavailable(UNRECORDED),
             Ok(Route::Metrics) => self.metrics(),
         })
@@ -81,10 +80,15 @@ impl App {
         response
     }
 
+    /// Whether results can be taken: not as long as the journal's disk fails.
+    fn is_healthy(&self) -> bool {
+        self.waiters.journal.as_ref().is_none_or(|journal| journal.healthy())
+    }
+
     fn metrics(&self) -> Response {
         let (waiting, remembered) = self.waiters.counts();
         let (connections, accepted) = self.slots.counts();
-        let journal_syncs = self.waiters.journal_syncs();
+        let journal_syncs = self.waiters.journal.as_ref().map_or(0, |journal| journal.syncs());
         let gauges = Gauges { waiting, remembered, connections, accepted, journal_syncs };
         Response::new(Status::Ok, metrics::MEDIA, metrics::render(&gauges, &self.events.counts()))
     }

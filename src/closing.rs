@@ -85,9 +85,13 @@ impl Lingering {
         self.streams.front().map(|(due, _)| *due + SLACK)
     }
 
-    /// One that has lingered long enough.
-    pub fn due(&mut self, now: Instant) -> Option<Arc<TcpStream>> {
-        self.streams.pop_front_if(|(due, _)| *due <= now).map(|(_, stream)| stream)
+    /// Those that have lingered long enough, if the time has come for some.
+    pub fn take_due(&mut self, now: Instant) -> Vec<Arc<TcpStream>> {
+        if self.next_deadline().is_none_or(|deadline| deadline > now) {
+            return Vec::new();
+        }
+        let due = self.streams.partition_point(|(due, _)| *due <= now);
+        self.streams.drain(..due).map(|(_, stream)| stream).collect()
     }
 }
 

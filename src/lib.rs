@@ -1,22 +1,72 @@
 //! A page waits for a payment, over server-sent events: HTTP/1.1 by hand, std alone.
 //!
+//! # The whole idea, in forty lines
+//!
+//! ```no_run
+//! use std::collections::HashMap;
+//! use std::io::{self, BufRead, BufReader, Write};
+//! use std::net::{TcpListener, TcpStream};
+//! use std::sync::Mutex;
+//! use std::thread;
+//!
+//! type Waiters = Mutex<HashMap<String, Vec<TcpStream>>>;
+//!
+//! fn main() -> io::Result<()> {
+//!     let (listener, waiters) = (TcpListener::bind("localhost:8888")?, Waiters::default());
+//!     thread::scope(|scope| {
+//!         for stream in listener.incoming().flatten() {
+//!             scope.spawn(|| answer(stream, &waiters));
+//!         }
+//!     });
+//!     Ok(())
+//! }
+//!
+//! fn answer(mut stream: TcpStream, waiters: &Waiters) -> io::Result<()> {
+//!     let mut lines = BufReader::new(&stream).lines();
+//!     let request = lines.next().unwrap_or(Ok(String::new()))?;
+//!     for line in lines.map_while(Result::ok) {
+//!         if line.is_empty() {
+//!             break; // The head has ended.
+//!         }
+//!     }
+//!     let path = request.split(' ').nth(1).unwrap_or_default();
+//!     if let Some(order) = path.strip_prefix("/sse/orderpay") {
+//!         let mut waiters = waiters.lock().unwrap();
+//!         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")?;
+//!         waiters.entry(order.into()).or_default().push(stream);
+//!     } else if let Some(order) = path.strip_prefix("/sse/payback") {
+//!         for mut waiter in waiters.lock().unwrap().remove(order).unwrap_or_default() {
+//!             let result = "data:支付成功\n\nevent:finish\nid:6666\ndata:哈哈\n\n";
+//!             let _ = waiter.write_all(result.as_bytes());
+//!         }
+//!         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! It works: `curl -N localhost:8888/sse/orderpay` waits, `curl localhost:8888/sse/payback` pays.
+//! Everything else here answers a question that these lines leave open.
+//!
 //! # One payment, from request to finish
 //!
 //! ```text
 //!   browser                         orderpay                         payment platform
 //!      │                                │                                    │
 //!      │  GET /sse/orderpay/42          │                                    │
-//!      ├───────────────────────────────▶│ a thread reads the request,        │
-//!      │  200, event:waiting            │ parks the stream and greets it:    │
+//!      ├───────────────────────────────▶│ a thread reads the request, sends  │
+//!      │  200, event:waiting            │ the opening and parks the stream:  │
 //!      │◀───────────────────────────────┤ one map entry, and no thread       │
 //!      │                                │                                    │
 //!      │  :                             │ the reaper's heartbeat, every 15 s │
 //!      │◀───────────────────────────────┤                                    │
 //!      │                                │           POST /sse/payback/42     │
 //!      │                                │◀───────────────────────────────────┤
-//!      │  data:支付成功                 │ another thread settles the order,  │
-//!      │  event:finish                  │ takes out all who wait for it and  │
-//!      │◀───────────────────────────────┤ writes to their streams            │
+//!      │                                │ another thread has the result put  │
+//!      │                                │ on disk, settles the order, takes  │
+//!      │  data:支付成功                 │ out all who wait for it and writes │
+//!      │  event:finish                  │ to their streams                   │
+//!      │◀───────────────────────────────┤                                    │
 //!      │  end of stream                 │                                ok  │
 //!      │◀───────────────────────────────┼───────────────────────────────────▶│
 //! ```
@@ -24,31 +74,19 @@
 //! Who has the stream, has the order's state: it is with the thread that reads its request, then
 //! parked, then with whoever takes it out to end it: a payback, or the reaper when its time is up.
 //!
-//! # The chapters, in reading order
+//! # Four lessons, in reading order
 //!
-//! What stands above knows nothing of what stands below.
-//!
-//! - [`order`]: what an order is, and what its payback says
-//! - [`orders`]: the state machine: waiting → settled → forgotten
-//! - [`utc`]: the date
-//! - [`request`]: bytes → a whole request, more needed, or a refusal
-//! - [`response`]: status, head, the one place that writes one
-//! - [`sse`]: one event, one frame, one write
-//! - [`page`]: `www/`, embedded
-//! - [`routes`]: a request → what is wanted
-//! - [`os`]: the few things that std lacks
-//! - [`events`]: the log, and what is counted
-//! - [`journal`]: results on disk before they are acknowledged
-//! - [`waiters`]: the state machine behind its lock, with real streams
-//! - [`reaper`]: does what is due, and sleeps till the next deadline
-//! - [`slots`]: so many connections at once, and no more
-//! - [`metrics`]: what is counted, for Prometheus
-//! - [`app`]: a request in, an answer out
-//! - [`connection`]: read a request, answer it, again
-//! - [`server`]: bind, accept, a thread per connection, shut down
-//! - [`address`]: a host and port → its addresses
-//! - [`config`]: options and environment
-//! - [`healthcheck`]: is it well? For images without a shell
+//! 1. A request. What if it comes byte by byte, or never whole? [`server`] accepts, [`connection`]
+//!    reads, [`request`] understands, [`routes`] tells what is wanted, [`app`] does it, [`response`]
+//!    answers; [`page`] is what a browser gets to see.
+//! 2. A stream. What if nobody pays, or the browser has gone? [`sse`] has the frames, [`closing`] the
+//!    end of a connection, [`waiters`] who waits, [`reaper`] their time.
+//! 3. An order. What if it is paid twice, or before anybody waits? [`order`] says what one is,
+//!    [`orders`] what becomes of it: a state machine that knows no socket, no thread and no clock.
+//! 4. What goes wrong. What if the server is killed, the disk full, or the clients too many?
+//!    [`store`] and [`journal`] keep what was acknowledged, [`slots`] limits what is served at once,
+//!    [`os`] asks the kernel for what std lacks, [`events`] and [`metrics`] tell what happened,
+//!    [`config`] and [`healthcheck`] are for whoever runs it, and [`utc`] is the date.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

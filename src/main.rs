@@ -121,7 +121,7 @@ fn waiters(config: &Config, events: &Arc<Events>) -> Result<Waiters, String> {
         Some(path) => Store::open(limits, path, config.max_connections.div_ceil(2))?,
     };
     if config.journal.is_some() {
-        events.record(Event::Remembered { orders: store.orders.settled(), torn });
+        events.record(Event::Remembered { orders: store.orders.counts().1, torn });
     }
     Ok(Waiters::new(store, reserve / 2, events.clone()))
 }

@@ -22,6 +22,7 @@
 //! its result was written to somebody. Of order 1 it stays known which round is open.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::mem;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::order::{OrderId, OrderResult};
@@ -45,30 +46,31 @@ pub struct Limits {
 pub struct Orders<W> {
     limits: Limits,
     by_id: HashMap<OrderId, Order<W>>,
-    /// The next thing that is due for each waiter, and the forgetting of each settled order.
+    /// The next thing that is due for each waiter, and the forgetting of each settlement.
     deadlines: BTreeMap<(Instant, Serial), OrderId>,
     /// The settled orders whose result was written to somebody, the oldest first.
     written: BTreeMap<Serial, OrderId>,
-    waiting: usize,
+    /// Settlements that were forgotten, by their orders and rounds: [`Orders::take_forgotten`].
+    forgotten: Vec<(OrderId, u64)>,
     settled: usize,
     last_serial: Serial,
     first_round: u64,
     last_round: u64,
 }
 
-/// The id of the `finish` event, and so of no round.
-const FINISH_ID: u64 = 6666;
-
 /// Numbers waiters and settlements in the order in which they came.
 pub type Serial = u64;
+
+/// The id of the `finish` event, and so of no round.
+const FINISH_ID: u64 = 6666;
 
 struct Order<W> {
     /// In the order of their serials.
     waiters: VecDeque<Waiter<W>>,
     /// 0 where it has but one, and while none of order 1 is known.
     round: u64,
-    /// Boxed, because most orders that somebody waits for have none.
-    settled: Option<Box<Settled>>,
+    /// The last one. Boxed, because most orders that somebody waits for have none.
+    settlement: Option<Box<Settlement>>,
 }
 
 struct Waiter<W> {
@@ -78,22 +80,18 @@ struct Waiter<W> {
     parked: W,
 }
 
-struct Settled {
-    serial: Serial,
-    settlement: Settlement,
-    /// To somebody.
-    written: bool,
-}
-
-/// What settles an order.
+/// What has settled an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     pub round: u64,
     pub result: OrderResult,
     /// When, by the clock that its time is counted with.
     pub at: Instant,
-    /// When, by the clock on the wall, which may jump: to tell it from an earlier one of this order.
+    /// When, by the clock on the wall, which may jump: it tells this one from an earlier one.
     pub stamp: SystemTime,
+    /// Whether the result was written to somebody.
+    pub written: bool,
+    serial: Serial,
 }
 
 /// What becomes of an `orderpay`.
@@ -109,26 +107,24 @@ pub enum Admission {
     Full,
 }
 
-/// What becomes of a `payback`.
+/// What has become of a `payback`.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// It settles this round: [`Orders::settle`].
-    Settles(u64),
+pub enum Payment {
+    /// It has settled the order; the result was written to so many waiters now.
+    Settled { written: usize },
     /// The order was settled before.
     Repeated,
     /// There is no room to remember it.
     Full,
+    /// It is not on disk, or not yet.
+    Unrecorded,
 }
 
-/// Something that is due.
+/// Something that is due for a waiter that is parked: a heartbeat, or else its time is up.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Due {
-    /// A heartbeat of this waiter, which stays parked.
     Heartbeat(OrderId, Serial),
-    /// This waiter's time is up: [`Orders::take`].
     Timeout(OrderId, Serial),
-    /// This settlement has been forgotten.
-    Forgotten(OrderId, u64),
 }
 
 impl<W: Clone> Orders<W> {
@@ -139,7 +135,7 @@ impl<W: Clone> Orders<W> {
             by_id: HashMap::new(),
             deadlines: BTreeMap::new(),
             written: BTreeMap::new(),
-            waiting: 0,
+            forgotten: Vec::new(),
             settled: 0,
             last_serial: 0,
             first_round,
@@ -147,14 +143,10 @@ impl<W: Clone> Orders<W> {
         }
     }
 
-    /// Waiters that are parked.
-    pub fn waiting(&self) -> usize {
-        self.waiting
-    }
-
-    /// Settled orders that are remembered.
-    pub fn settled(&self) -> usize {
-        self.settled
+    /// Waiters that are parked, and settled orders that are remembered.
+    pub fn counts(&self) -> (usize, usize) {
+        // Each of either has a deadline.
+        (self.deadlines.len() - self.settled, self.settled)
     }
 
     /// The largest round that order 1 has had.
@@ -162,28 +154,23 @@ impl<W: Clone> Orders<W> {
         self.last_round
     }
 
-    /// What settled the order last, and whether its result was written to somebody.
-    pub fn settlement(&self, id: &OrderId) -> Option<(&Settlement, bool)> {
-        let settled = self.by_id.get(id)?.settled.as_ref()?;
-        Some((&settled.settlement, settled.written))
+    /// What has settled the order last.
+    pub fn settlement(&self, id: &OrderId) -> Option<&Settlement> {
+        self.by_id.get(id)?.settlement.as_deref()
     }
 
     /// What becomes of an `orderpay` that lost its connection in the round that it names, or is fresh.
     pub fn ask(&self, id: &OrderId, lost_round: Option<u64>) -> Admission {
-        if let Some((last, written)) = self.settlement(id) {
-            let gets = match lost_round {
-                _ if !id.has_rounds() => true,
-                Some(round) => round == last.round,
-                None => !written,
-            };
-            if gets {
-                return Admission::Gets(last.round, last.result.clone());
-            }
-        }
-        if self.waiting >= self.limits.waiters {
-            return Admission::Full;
+        let gets = |last: &&Settlement| match lost_round {
+            _ if !id.has_rounds() => true,
+            Some(round) => round == last.round,
+            None => !last.written,
+        };
+        if let Some(last) = self.settlement(id).filter(gets) {
+            return Admission::Gets(last.round, last.result.clone());
         }
         match self.by_id.get(id) {
+            _ if self.counts().0 >= self.limits.waiters => Admission::Full,
             order if id.has_rounds() && order.is_none_or(Order::is_over) => {
                 Admission::Opens(self.next_round())
             }
@@ -202,54 +189,58 @@ impl<W: Clone> Orders<W> {
     /// Parks a waiter whose opening was sent before `now`.
     pub fn park(&mut self, id: &OrderId, parked: W, now: Instant) {
         let waiter = Waiter { serial: self.next_serial(), opened: now, heartbeats: 0, parked };
-        self.deadlines.insert((waiter.deadline(&self.limits), waiter.serial), id.clone());
+        self.deadlines.insert(waiter.deadline(&self.limits), id.clone());
         let waiters = &mut self.order(id).waiters;
         waiters.reserve_exact(usize::from(waiters.is_empty()));
         waiters.push_back(waiter);
-        self.waiting += 1;
     }
 
-    /// What becomes of a `payback`, while the results of so many other orders are being recorded.
-    pub fn claim(&self, id: &OrderId, recording: usize) -> Claim {
+    /// Which round a `payback` may settle, while those of so many other orders are being recorded.
+    pub fn claim(&self, id: &OrderId, recording: usize) -> Result<u64, Payment> {
         let order = self.by_id.get(id);
         if order.is_some_and(Order::is_settled) {
-            return Claim::Repeated;
+            return Err(Payment::Repeated);
         }
         let unwritten = self.settled - self.written.len();
         if unwritten + recording >= self.limits.remember {
-            return Claim::Full;
+            return Err(Payment::Full);
         }
         match order.map_or(0, |order| order.round) {
-            0 if id.has_rounds() => Claim::Settles(self.next_round()),
-            round => Claim::Settles(round),
+            0 if id.has_rounds() => Ok(self.next_round()),
+            round => Ok(round),
         }
     }
 
-    /// Settles the order, and takes out all who wait for it: they are to be written to. If room had to
-    /// be made, it tells which settlement was forgotten.
-    pub fn settle(&mut self, id: &OrderId, settlement: Settlement) -> (Vec<W>, Option<Due>) {
-        if let Some(round) = self.settlement(id).map(|(last, _)| last.round) {
+    /// Settles the order, and takes out all who wait for it: they are to be written to.
+    pub fn settle(&mut self, id: &OrderId, settlement: Settlement) -> Vec<W> {
+        let serial = self.next_serial();
+        if let Some(round) = self.settlement(id).map(|last| last.round) {
             self.forget(id, round);
         }
-        let forgotten = self.make_room();
-        let serial = self.next_serial();
         self.last_round = self.last_round.max(settlement.round);
         self.deadlines.insert((settlement.at + self.limits.keep, serial), id.clone());
         let order = self.order(id);
         order.round = order.round.max(settlement.round);
-        order.settled = Some(Box::new(Settled { serial, settlement, written: false }));
+        order.settlement = Some(Box::new(Settlement { serial, ..settlement }));
         self.settled += 1;
-        (self.take_waiters(id), forgotten)
+        self.take_waiters(id)
+    }
+
+    /// Forgets settlements that were written to somebody, the oldest first, while there are too many.
+    pub fn make_room(&mut self) {
+        while self.settled > self.limits.remember
+            && let Some(oldest) = self.written.values().next().cloned()
+        {
+            self.forget_with_notice(&oldest);
+        }
     }
 
     /// The result of this round was written to somebody; whether that is new.
     pub fn written(&mut self, id: &OrderId, round: u64) -> bool {
-        let settled = self.by_id.get_mut(id).and_then(|order| order.settled.as_mut());
-        let Some(settled) = settled.filter(|it| it.settlement.round == round && !it.written) else {
-            return false;
-        };
-        settled.written = true;
-        self.written.insert(settled.serial, id.clone());
+        let last = self.by_id.get_mut(id).and_then(|order| order.settlement.as_mut());
+        let Some(last) = last.filter(|it| it.round == round && !it.written) else { return false };
+        last.written = true;
+        self.written.insert(last.serial, id.clone());
         true
     }
 
@@ -260,12 +251,17 @@ impl<W: Clone> Orders<W> {
         if order.round == round {
             order.round = 0;
         }
-        if let Some(settled) = order.settled.take_if(|it| it.settlement.round == round) {
-            self.deadlines.remove(&(settled.settlement.at + self.limits.keep, settled.serial));
-            self.written.remove(&settled.serial);
+        if let Some(last) = order.settlement.take_if(|last| last.round == round) {
+            self.deadlines.remove(&(last.at + self.limits.keep, last.serial));
+            self.written.remove(&last.serial);
             self.settled -= 1;
         }
         self.drop_if_unknown(id);
+    }
+
+    /// What was forgotten since the last time, because it was too old or its room was needed.
+    pub fn take_forgotten(&mut self) -> Vec<(OrderId, u64)> {
+        mem::take(&mut self.forgotten)
     }
 
     /// A waiter that is still parked.
@@ -278,8 +274,7 @@ impl<W: Clone> Orders<W> {
     pub fn take(&mut self, id: &OrderId, serial: Serial) -> Option<W> {
         let order = self.by_id.get_mut(id)?;
         let waiter = order.waiters.remove(order.find(serial)?)?;
-        self.deadlines.remove(&(waiter.deadline(&self.limits), serial));
-        self.waiting -= 1;
+        self.deadlines.remove(&waiter.deadline(&self.limits));
         self.drop_if_unknown(id);
         Some(waiter.parked)
     }
@@ -295,13 +290,15 @@ impl<W: Clone> Orders<W> {
         self.deadlines.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// What is due at `now`, at most `max` things of it.
+    /// Does what is due at `now`, at most `max` things of it, and tells what is due for waiters.
     pub fn due(&mut self, now: Instant, max: usize) -> Vec<Due> {
         let mut dues = Vec::new();
-        while dues.len() < max && self.next_deadline().is_some_and(|at| at <= now) {
-            if let Some(((_, serial), id)) = self.deadlines.pop_first() {
-                dues.extend(self.next_due(id, serial, now));
-            }
+        for _ in 0..max {
+            let Some(first) = self.deadlines.first_entry().filter(|it| it.key().0 <= now) else {
+                break;
+            };
+            let ((_, serial), id) = first.remove_entry();
+            dues.extend(self.next_due(id, serial, now));
         }
         dues
     }
@@ -310,49 +307,42 @@ impl<W: Clone> Orders<W> {
     fn next_due(&mut self, id: OrderId, serial: Serial, now: Instant) -> Option<Due> {
         let order = self.by_id.get_mut(&id)?;
         let Some(waiter) = order.find(serial).map(|at| &mut order.waiters[at]) else {
-            let round = order.settled.as_ref()?.settlement.round;
-            self.forget(&id, round);
-            return Some(Due::Forgotten(id, round));
+            self.forget_with_notice(&id);
+            return None;
         };
         if now >= waiter.opened + self.limits.timeout {
             return Some(Due::Timeout(id, serial));
         }
         let beats = (now - waiter.opened).as_nanos() / self.limits.heartbeat.as_nanos();
         waiter.heartbeats = beats as u32;
-        self.deadlines.insert((waiter.deadline(&self.limits), serial), id.clone());
+        self.deadlines.insert(waiter.deadline(&self.limits), id.clone());
         Some(Due::Heartbeat(id, serial))
     }
 
-    /// Forgets the oldest settlement that was written to somebody, if all room is taken.
-    fn make_room(&mut self) -> Option<Due> {
-        if self.settled < self.limits.remember {
-            return None;
+    fn forget_with_notice(&mut self, id: &OrderId) {
+        if let Some(round) = self.settlement(id).map(|last| last.round) {
+            self.forget(id, round);
+            self.forgotten.push((id.clone(), round));
         }
-        let oldest = self.written.first_key_value()?.1.clone();
-        let round = self.settlement(&oldest)?.0.round;
-        self.forget(&oldest, round);
-        Some(Due::Forgotten(oldest, round))
     }
 
     fn take_waiters(&mut self, id: &OrderId) -> Vec<W> {
         let Some(order) = self.by_id.get_mut(id) else { return Vec::new() };
-        let waiters = std::mem::take(&mut order.waiters);
+        let waiters = mem::take(&mut order.waiters);
         for waiter in &waiters {
-            self.deadlines.remove(&(waiter.deadline(&self.limits), waiter.serial));
+            self.deadlines.remove(&waiter.deadline(&self.limits));
         }
-        self.waiting -= waiters.len();
         self.drop_if_unknown(id);
         waiters.into_iter().map(|waiter| waiter.parked).collect()
     }
 
     fn order(&mut self, id: &OrderId) -> &mut Order<W> {
-        let unknown = || Order { waiters: VecDeque::new(), round: 0, settled: None };
+        let unknown = || Order { waiters: VecDeque::new(), round: 0, settlement: None };
         self.by_id.entry(id.clone()).or_insert_with(unknown)
     }
 
     fn drop_if_unknown(&mut self, id: &OrderId) {
-        let is_unknown = |o: &Order<W>| o.waiters.is_empty() && o.settled.is_none() && o.round == 0;
-        if self.by_id.get(id).is_some_and(is_unknown) {
+        if self.by_id.get(id).is_some_and(Order::is_unknown) {
             self.by_id.remove(id);
         }
     }
@@ -368,14 +358,25 @@ impl<W: Clone> Orders<W> {
     }
 }
 
+impl Settlement {
+    /// One that nobody was told of yet.
+    pub fn new(round: u64, result: OrderResult, at: Instant, stamp: SystemTime) -> Self {
+        Settlement { round, result, at, stamp, written: false, serial: 0 }
+    }
+}
+
 impl<W> Order<W> {
+    fn is_unknown(&self) -> bool {
+        self.waiters.is_empty() && self.settlement.is_none() && self.round == 0
+    }
+
     fn is_settled(&self) -> bool {
-        self.settled.as_ref().is_some_and(|settled| settled.settlement.round == self.round)
+        self.settlement.as_ref().is_some_and(|last| last.round == self.round)
     }
 
     /// Whether of order 1 no round is open, and no result is kept for whoever asks next.
     fn is_over(&self) -> bool {
-        let written = self.settled.as_ref().is_some_and(|settled| settled.written);
+        let written = self.settlement.as_ref().is_some_and(|last| last.written);
         self.round == 0 || (self.is_settled() && written)
     }
 
@@ -385,11 +386,11 @@ impl<W> Order<W> {
 }
 
 impl<W> Waiter<W> {
-    /// When its next heartbeat is due, or its timeout.
-    fn deadline(&self, limits: &Limits) -> Instant {
+    /// Its key among the deadlines: when its next heartbeat is due, or its timeout.
+    fn deadline(&self, limits: &Limits) -> (Instant, Serial) {
         let heartbeat = limits.heartbeat * (self.heartbeats + 1);
         let next = if heartbeat.is_zero() { limits.timeout } else { heartbeat.min(limits.timeout) };
-        self.opened + next
+        (self.opened + next, self.serial)
     }
 }
 
@@ -447,18 +448,15 @@ mod tests {
         }
 
         /// A `payback` that is recorded at once: the round that it settles, and who was waiting.
-        fn pay(&mut self, order: &str) -> Result<(u64, Vec<&'static str>), Claim> {
+        fn pay(&mut self, order: &str) -> Result<(u64, Vec<&'static str>), Payment> {
             let order = id(order);
-            match self.orders.claim(&order, 0) {
-                Claim::Settles(round) => {
-                    let (waiters, _) = self.orders.settle(&order, settlement(round, self.start));
-                    if !waiters.is_empty() {
-                        self.orders.written(&order, round);
-                    }
-                    Ok((round, waiters))
-                }
-                refused => Err(refused),
+            let round = self.orders.claim(&order, 0)?;
+            let waiters = self.orders.settle(&order, settlement(round, self.start));
+            self.orders.make_room();
+            if !waiters.is_empty() {
+                self.orders.written(&order, round);
             }
+            Ok((round, waiters))
         }
     }
 
@@ -467,7 +465,7 @@ mod tests {
     }
 
     fn settlement(round: u64, at: Instant) -> Settlement {
-        Settlement { round, result: OrderResult::default(), at, stamp: SystemTime::UNIX_EPOCH }
+        Settlement::new(round, OrderResult::default(), at, SystemTime::UNIX_EPOCH)
     }
 
     // The first table of the documentation, cell by cell.
@@ -480,7 +478,7 @@ mod tests {
         }
         scene.ask("b", None, "elsewhere");
         assert_eq!(scene.pay("a"), Ok((0, vec!["fresh", "back", "odd"])));
-        assert_eq!(scene.orders.waiting(), 1);
+        assert_eq!(scene.orders.counts(), (1, 1));
     }
 
     #[test]
@@ -488,7 +486,7 @@ mod tests {
         let mut scene = Scene::new();
         assert_eq!(scene.pay("a"), Ok((0, vec![])));
         for lost in [None, Some(0), Some(7), None] {
-            assert_eq!(scene.pay("a"), Err(Claim::Repeated));
+            assert_eq!(scene.pay("a"), Err(Payment::Repeated));
             assert_eq!(scene.ask("a", lost, "nobody waits"), (0, true), "{lost:?}");
         }
     }
@@ -544,8 +542,8 @@ mod tests {
     #[test]
     fn a_payback_settles_an_open_round_and_is_a_repeated_one_after_that() {
         assert_eq!(open().pay("1"), Ok((SECOND_ROUND, vec!["second"])));
-        assert_eq!(kept().pay("1"), Err(Claim::Repeated));
-        assert_eq!(over().pay("1"), Err(Claim::Repeated));
+        assert_eq!(kept().pay("1"), Err(Payment::Repeated));
+        assert_eq!(over().pay("1"), Err(Payment::Repeated));
     }
 
     #[test]
@@ -606,8 +604,9 @@ mod tests {
         let mut scene = Scene::new();
         scene.pay("a").unwrap();
         assert_eq!(scene.orders.due(scene.at(3599), 9), []);
-        assert_eq!(scene.orders.due(scene.at(3600), 9), [Due::Forgotten(id("a"), 0)]);
-        assert_eq!((scene.orders.settled(), scene.orders.by_id.len()), (0, 0));
+        assert_eq!(scene.orders.due(scene.at(3600), 9), []);
+        assert_eq!(scene.orders.take_forgotten(), [(id("a"), 0)]);
+        assert_eq!((scene.orders.counts(), scene.orders.by_id.len()), ((0, 0), 0));
         assert_eq!(scene.ask("a", None, "anew"), (0, false));
         assert_eq!(scene.pay("a"), Ok((0, vec!["anew"])));
     }
@@ -620,8 +619,8 @@ mod tests {
             (over(), FIRST_ROUND, SECOND_ROUND),
         ] {
             scene.orders.take_all();
-            let due = scene.orders.due(scene.at(3600), 9);
-            assert_eq!(due, [Due::Forgotten(id("1"), forgotten)]);
+            assert_eq!(scene.orders.due(scene.at(3600), 9), []);
+            assert_eq!(scene.orders.take_forgotten(), [(id("1"), forgotten)]);
             assert_eq!(scene.ask("1", Some(forgotten), "anew"), (next, false));
         }
     }
@@ -634,16 +633,19 @@ mod tests {
         for order in ["a", "b", "c"] {
             scene.pay(order).unwrap();
         }
-        assert_eq!(scene.pay("d"), Err(Claim::Full));
+        assert_eq!(scene.pay("d"), Err(Payment::Full));
         scene.ask("d", None, "waits");
-        assert_eq!(scene.pay("d"), Err(Claim::Full), "at most means at most");
+        assert_eq!(scene.pay("d"), Err(Payment::Full), "at most means at most");
         scene.ask("c", None, "one");
         scene.ask("b", None, "one");
-        let (waiters, forgotten) = scene.orders.settle(&id("d"), settlement(0, scene.start));
-        assert_eq!((waiters, forgotten), (vec!["waits"], Some(Due::Forgotten(id("b"), 0))));
-        assert_eq!(scene.orders.settled(), 3);
-        assert_eq!(scene.pay("b"), Ok((0, vec![])), "c has made room");
-        assert_eq!(scene.pay("c"), Err(Claim::Full));
+        assert_eq!(scene.pay("d"), Ok((0, vec!["waits"])));
+        assert_eq!(scene.orders.take_forgotten(), [(id("b"), 0)]);
+        assert_eq!(scene.orders.counts(), (0, 3));
+        for (order, made_room) in [("b", "c"), ("e", "d")] {
+            assert_eq!(scene.pay(order), Ok((0, vec![])));
+            assert_eq!(scene.orders.take_forgotten(), [(id(made_room), 0)]);
+        }
+        assert_eq!(scene.pay("f"), Err(Payment::Full));
     }
 
     #[test]
@@ -653,9 +655,9 @@ mod tests {
             scene.pay(order).unwrap();
         }
         scene.ask("a", None, "one");
-        assert_eq!(scene.orders.claim(&id("d"), 0), Claim::Settles(0));
-        assert_eq!(scene.orders.claim(&id("e"), 1), Claim::Full);
-        assert_eq!(scene.orders.claim(&id("a"), 1), Claim::Repeated);
+        assert_eq!(scene.orders.claim(&id("d"), 0), Ok(0));
+        assert_eq!(scene.orders.claim(&id("e"), 1), Err(Payment::Full));
+        assert_eq!(scene.orders.claim(&id("a"), 1), Err(Payment::Repeated));
     }
 
     #[test]
@@ -665,8 +667,8 @@ mod tests {
         scene.pay("b").unwrap();
         scene.ask("1", None, "second");
         assert_eq!(scene.pay("1"), Ok((SECOND_ROUND, vec!["second"])));
-        assert_eq!(scene.orders.settled(), 3);
-        assert_eq!(scene.pay("a"), Err(Claim::Repeated));
+        assert_eq!(scene.orders.counts(), (0, 3));
+        assert_eq!(scene.pay("a"), Err(Payment::Repeated));
     }
 
     #[test]
@@ -689,8 +691,8 @@ mod tests {
         scene.pay("a").unwrap();
         assert_eq!(scene.orders.take_all(), ["two"]);
         scene.orders.due(scene.at(9999), 9);
-        let Orders { by_id, deadlines, written, waiting, settled, .. } = scene.orders;
+        let Orders { by_id, deadlines, written, settled, .. } = scene.orders;
         assert!(by_id.is_empty() && deadlines.is_empty() && written.is_empty());
-        assert_eq!((waiting, settled), (0, 0));
+        assert_eq!(settled, 0);
     }
 }

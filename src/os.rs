@@ -5,7 +5,7 @@
 
 use std::ffi::{c_int, c_ulong};
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 
 /// `sigset_t` of glibc and musl: 1024 bits.
@@ -23,7 +23,6 @@ const SIGINT: c_int = 2;
 const SIGTERM: c_int = 15;
 const SIG_BLOCK: c_int = 0;
 const RLIMIT_NOFILE: c_int = 7;
-const SIOCOUTQ: c_ulong = 0x5411;
 
 unsafe extern "C" {
     fn sigemptyset(set: *mut SigSet) -> c_int;
@@ -33,7 +32,6 @@ unsafe extern "C" {
     fn getrlimit(resource: c_int, limit: *mut Limit) -> c_int;
     fn setrlimit(resource: c_int, limit: *const Limit) -> c_int;
     fn listen(socket: c_int, backlog: c_int) -> c_int;
-    fn ioctl(descriptor: c_int, request: c_ulong, ...) -> c_int;
 }
 
 /// The signals that stop the server, held back from every thread so that one can wait for them.
@@ -92,12 +90,4 @@ pub fn is_shortage(error: &io::Error) -> bool {
     const EMFILE: i32 = 24;
     const ENOBUFS: i32 = 105;
     matches!(error.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE | ENOBUFS))
-}
-
-/// How many bytes that were written the other side has not acknowledged yet (tcp(7), SIOCOUTQ).
-pub fn unacknowledged(stream: &TcpStream) -> io::Result<usize> {
-    let mut bytes: c_int = 0;
-    // SAFETY: SIOCOUTQ writes one int, which outlives the call; the descriptor is open.
-    let result = unsafe { ioctl(stream.as_raw_fd(), SIOCOUTQ, &raw mut bytes) };
-    if result == 0 { Ok(bytes as usize) } else { Err(io::Error::last_os_error()) }
 }

@@ -11,34 +11,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::journal::{Commit, Journal, Record};
 use crate::order::{OrderId, OrderResult};
-use crate::orders::{Claim, Due, Limits, Orders, Settlement};
+use crate::orders::{Due, Limits, Orders, Payment, Settlement};
 
 /// All orders that are known.
 pub struct Store<W> {
     /// For what the journal need not know: who waits.
     pub orders: Orders<W>,
-    /// The orders whose settlements are on their way to the disk.
-    recording: HashMap<OrderId, Recording>,
-    journal: Option<Arc<Journal>>,
-}
-
-struct Recording {
-    settlement: Settlement,
-    /// `None` without a journal.
-    commit: Option<Commit>,
-}
-
-/// What becomes of a `payback`.
-pub enum Claimed {
-    /// It settles the order as soon as this is on disk, if it has to be; or another one that has come
-    /// before it does, and this one has a part in that.
-    Recording(Option<Commit>),
-    /// The order was settled before.
-    Repeated,
-    /// There is no room to remember it.
-    Full,
-    /// The journal does not take it.
-    Refused,
+    /// To be waited for without holding on to the store.
+    pub journal: Option<Arc<Journal>>,
+    /// The settlements that are on their way to the disk; there is none to wait for without a journal.
+    recording: HashMap<OrderId, (Settlement, Option<Commit>)>,
 }
 
 impl<W: Clone> Store<W> {
@@ -47,7 +29,7 @@ impl<W: Clone> Store<W> {
         // Rounds start from the clock, so that they are larger than those of an earlier process.
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let orders = Orders::new(limits, clock.as_micros() as u64);
-        Store { orders, recording: HashMap::new(), journal: None }
+        Store { orders, journal: None, recording: HashMap::new() }
     }
 
     /// Orders with a journal, which has kept them over a restart; at most `max_waiting` payments wait
@@ -58,12 +40,10 @@ impl<W: Clone> Store<W> {
         let opened = Journal::open(path, max_waiting, replay);
         let (journal, tail) = opened.map_err(|error| error.to_string())?;
         store.journal = Some(Arc::new(journal));
+        // There may be less of it now.
+        store.orders.make_room();
+        store.note_forgotten();
         Ok((store, tail))
-    }
-
-    /// The journal, to wait for without holding on to the store.
-    pub fn journal(&self) -> Option<Arc<Journal>> {
-        self.journal.clone()
     }
 
     /// Does once more what an earlier process has done.
@@ -71,7 +51,7 @@ impl<W: Clone> Store<W> {
         match record {
             Record::Settled { order, round, at: stamp, result } => {
                 let at = settled_at(stamp, keep);
-                self.orders.settle(&order, Settlement { round, result, at, stamp });
+                self.orders.settle(&order, Settlement::new(round, result, at, stamp));
             }
             Record::Written { order, round } => _ = self.orders.written(&order, round),
             Record::Opened { order, round } => self.orders.open_round(&order, round),
@@ -79,46 +59,39 @@ impl<W: Clone> Store<W> {
         }
     }
 
-    /// Claims an order for this result, and has it recorded.
-    pub fn claim(&mut self, id: &OrderId, result: &OrderResult) -> Claimed {
-        if let Some(recording) = self.recording.get(id) {
-            return Claimed::Recording(recording.commit.clone());
+    /// Claims an order for this result, and has it recorded: it can be settled when that is on disk.
+    /// A payback that comes meanwhile has a part in the same record.
+    pub fn claim(&mut self, id: &OrderId, result: &OrderResult) -> Result<Option<Commit>, Payment> {
+        if let Some((_, commit)) = self.recording.get(id) {
+            return Ok(commit.clone());
         }
-        let round = match self.orders.claim(id, self.recording.len()) {
-            Claim::Settles(round) => round,
-            Claim::Repeated => return Claimed::Repeated,
-            Claim::Full => return Claimed::Full,
-        };
-        let (result, at, stamp) = (result.clone(), Instant::now(), whole_millis(SystemTime::now()));
-        let settlement = Settlement { round, result, at, stamp };
-        let commit = match &self.journal {
-            None => None,
-            Some(journal) => match journal.record(&settled(id, &settlement)) {
-                Ok(commit) => Some(commit),
-                Err(_) => return Claimed::Refused,
-            },
-        };
-        self.recording.insert(id.clone(), Recording { settlement, commit: commit.clone() });
-        Claimed::Recording(commit)
+        let round = self.orders.claim(id, self.recording.len())?;
+        let (at, stamp) = (Instant::now(), whole_millis(SystemTime::now()));
+        let record =
+            Record::Settled { order: id.clone(), round, at: stamp, result: result.clone() };
+        let commit = self.journal.as_ref().map(|journal| journal.record(&record)).transpose();
+        let commit = commit.map_err(|_| Payment::Unrecorded)?;
+        let settlement = Settlement::new(round, result.clone(), at, stamp);
+        self.recording.insert(id.clone(), (settlement, commit.clone()));
+        Ok(commit)
     }
 
     /// Settles an order whose settlement is on disk: its round, its result, and who waited for it.
     /// `None` if that was done already.
     pub fn settle(&mut self, id: &OrderId) -> Option<(u64, OrderResult, Vec<W>)> {
-        let Recording { settlement, .. } = self.recording.remove(id)?;
+        let (settlement, _) = self.recording.remove(id)?;
         let (round, result) = (settlement.round, settlement.result.clone());
-        let (waiters, forgotten) = self.orders.settle(id, settlement);
-        if let Some(Due::Forgotten(order, round)) = forgotten {
-            self.note(&Record::Forgotten { order, round });
-        }
+        let waiters = self.orders.settle(id, settlement);
+        self.orders.make_room();
+        self.note_forgotten();
         Some((round, result, waiters))
     }
 
     /// The settlement is not on disk. If it never will be, the order can be claimed anew; if that is
     /// not known yet, its next payback has a part in the same record.
     pub fn give_up(&mut self, id: &OrderId) {
-        let has_failed = |it: &Recording| it.commit.as_ref().is_some_and(Commit::has_failed);
-        if self.recording.get(id).is_some_and(has_failed) {
+        let has_failed = |commit: &Option<Commit>| commit.as_ref().is_some_and(Commit::has_failed);
+        if self.recording.get(id).is_some_and(|(_, commit)| has_failed(commit)) {
             self.recording.remove(id);
         }
     }
@@ -130,35 +103,35 @@ impl<W: Clone> Store<W> {
         }
     }
 
-    /// What is due, at most `max` things of it; what is forgotten is done with.
+    /// What is due for waiters, at most `max` things.
     pub fn due(&mut self, now: Instant, max: usize) -> Vec<Due> {
-        let mut dues = self.orders.due(now, max);
-        dues.retain(|due| {
-            if let Due::Forgotten(order, round) = due {
-                self.note(&Record::Forgotten { order: order.clone(), round: *round });
-            }
-            !matches!(due, Due::Forgotten(..))
-        });
+        let dues = self.orders.due(now, max);
+        self.note_forgotten();
         dues
     }
 
     /// Whether a record of the journal still says something: a rewriting drops all others.
     pub fn is_current(&self, record: &Record) -> bool {
+        let settled = |order| self.orders.settlement(order);
         match record {
             Record::Settled { order, at, .. } => {
-                let recording = self.recording.get(order).map(|it| &it.settlement);
-                let settled = self.orders.settlement(order).map(|(last, _)| last);
-                recording.into_iter().chain(settled).any(|it| it.stamp == *at)
+                let recording = self.recording.get(order).map(|(settlement, _)| settlement);
+                settled(order).into_iter().chain(recording).any(|it| it.stamp == *at)
             }
             Record::Written { order, round } => {
-                let last = self.orders.settlement(order);
-                last.is_some_and(|(last, written)| last.round == *round && written)
+                settled(order).is_some_and(|last| last.round == *round && last.written)
             }
-            // The last one says which rounds there have been, also if its own is over.
+            // The last round says which there have been, also when it is over.
             Record::Opened { round, .. } => *round >= self.orders.last_round(),
             Record::Forgotten { order, round } => {
                 order.has_rounds() && *round == self.orders.last_round()
             }
+        }
+    }
+
+    fn note_forgotten(&mut self) {
+        for (order, round) in self.orders.take_forgotten() {
+            self.note(&Record::Forgotten { order, round });
         }
     }
 
@@ -167,11 +140,6 @@ impl<W: Clone> Store<W> {
             journal.note(record);
         }
     }
-}
-
-fn settled(id: &OrderId, settlement: &Settlement) -> Record {
-    let Settlement { round, result, stamp, .. } = settlement;
-    Record::Settled { order: id.clone(), round: *round, at: *stamp, result: result.clone() }
 }
 
 /// When an order was settled, by the clock that its time is counted with. A clock on the wall that

@@ -21,8 +21,8 @@ use crate::closing::{self, Lingering};
 use crate::events::{Event, Events};
 use crate::journal::{Commit, Journal, Record};
 use crate::order::{OrderId, OrderResult};
-use crate::orders::Admission;
-use crate::store::{Claimed, Store};
+use crate::orders::{Admission, Payment};
+use crate::store::Store;
 use crate::{lock, response, sse};
 
 /// So many orders at most have something written at the same time: more than there are processors.
@@ -37,7 +37,7 @@ pub struct Waiters {
     hasher: RandomState,
     /// Told when something is due sooner than the reaper sleeps for.
     pub(crate) sooner: Condvar,
-    journal: Option<Arc<Journal>>,
+    pub journal: Option<Arc<Journal>>,
     pub(crate) events: Arc<Events>,
 }
 
@@ -48,19 +48,6 @@ pub(crate) struct Table {
     /// `None`: until it is told.
     pub reaper_sleeps_till: Option<Instant>,
     pub closed: bool,
-}
-
-/// How a payback was taken.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Payment {
-    /// The result was written to so many waiters now.
-    Settled { written: usize },
-    /// The order was settled before.
-    Repeated,
-    /// There is no room to remember it.
-    Full,
-    /// It is not on disk, or not yet.
-    Unrecorded,
 }
 
 /// What a connection does.
@@ -89,14 +76,12 @@ impl Waiters {
             table.store.claim(id, result)
         };
         match claimed {
-            Claimed::Repeated => Payment::Repeated,
-            Claimed::Full => Payment::Full,
-            Claimed::Recording(commit) if self.is_on_disk(commit.as_ref()) => self.settle(id),
-            Claimed::Recording(_) => {
+            Err(payment) => payment,
+            Ok(commit) if commit.as_ref().is_none_or(|it| self.is_on_disk(it)) => self.settle(id),
+            Ok(_) => {
                 lock(&self.table).store.give_up(id);
                 Payment::Unrecorded
             }
-            Claimed::Refused => Payment::Unrecorded,
         }
     }
 
@@ -146,7 +131,7 @@ impl Waiters {
     fn open_round(&self, id: &OrderId, round: u64) -> bool {
         if let Some(journal) = &self.journal {
             let commit = journal.record(&Record::Opened { order: id.clone(), round });
-            if !commit.is_ok_and(|commit| journal.wait(&commit).is_ok()) {
+            if !commit.is_ok_and(|commit| self.is_on_disk(&commit)) {
                 return false;
             }
         }
@@ -160,11 +145,8 @@ impl Waiters {
         self.end(id, slice::from_ref(stream), &bytes, None);
     }
 
-    fn is_on_disk(&self, commit: Option<&Commit>) -> bool {
-        match (&self.journal, commit) {
-            (Some(journal), Some(commit)) => journal.wait(commit).is_ok(),
-            _ => true,
-        }
+    fn is_on_disk(&self, commit: &Commit) -> bool {
+        self.journal.as_ref().is_none_or(|journal| journal.wait(commit).is_ok())
     }
 
     /// The result is recorded: whoever of its paybacks comes here first settles the order.
@@ -190,7 +172,7 @@ impl Waiters {
 impl Waiters {
     /// Nobody waits yet. At most `max_lingering` streams linger after their end.
     pub fn new(store: Store<Arc<TcpStream>>, max_lingering: usize, events: Arc<Events>) -> Self {
-        let journal = store.journal();
+        let journal = store.journal.clone();
         let lingering = Lingering::new(max_lingering);
         let table = Table { store, lingering, reaper_sleeps_till: None, closed: false };
         Waiters {
@@ -210,20 +192,9 @@ impl Waiters {
         }
     }
 
-    /// Whether results can be taken: false as long as the journal's disk fails.
-    pub fn healthy(&self) -> bool {
-        self.journal.as_ref().is_none_or(|journal| journal.healthy())
-    }
-
-    /// Batches of results that the journal has put on disk.
-    pub fn journal_syncs(&self) -> u64 {
-        self.journal.as_ref().map_or(0, |journal| journal.syncs())
-    }
-
     /// Waiters that are parked, and settled orders that are remembered.
     pub fn counts(&self) -> (usize, usize) {
-        let orders = &lock(&self.table).store.orders;
-        (orders.waiting(), orders.settled())
+        lock(&self.table).store.orders.counts()
     }
 
     /// Lets go of the stream that has lingered longest: descriptors are short.

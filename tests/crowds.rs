@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use orderpay::events::Events;
 use orderpay::order::{OrderId, OrderResult};
-use orderpay::orders::Limits;
+use orderpay::orders::{Limits, Payment};
 use orderpay::os;
 use orderpay::store::Store;
-use orderpay::waiters::{Payment, Waiters};
+use orderpay::waiters::Waiters;
 use support::{Client, NO_ROOM, OPENING, PAID, PATIENCE, Server, Stream, eventually, request};
 
 /// Takes the machine, and as many descriptors as there are.

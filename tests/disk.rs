@@ -7,9 +7,12 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Barrier;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use support::server::{BINARY, delivered};
-use support::{Client, Folder, PAID, Server, SmallDisk, eventually, request, skipped, tool};
+use support::{
+    Client, Folder, PAID, Server, SmallDisk, TIMED_OUT, eventually, request, skipped, tool,
+};
 
 /// A server whose system calls of these kinds go to a log; more options of strace may break them.
 fn traced(log: &Path, strace: &[&str], journal: Option<&Path>) -> Option<Server> {
@@ -163,4 +166,38 @@ fn when_a_sync_fails_its_paybacks_are_not_acknowledged_and_the_next_ones_are() {
     assert_eq!(server.orderpay("before").rest(), PAID);
     assert_eq!(server.orderpay("after").rest(), PAID);
     assert_eq!(server.orderpay("failed").so_far(), "", "a platform that got 503 asks again");
+}
+
+#[test]
+fn a_disk_that_hangs_stops_no_timeout_no_health_check_and_no_end() {
+    let folder = Folder::new();
+    let (log, journal) = (folder.join("trace"), folder.join("journal"));
+    // Every sync takes a minute.
+    let calls = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=60000000"];
+    let Some(mut server) = traced(&log, &calls, Some(&journal)) else { return };
+    let status = |path: &str| {
+        let asked = Instant::now();
+        (server.get(path).status, asked.elapsed())
+    };
+    let asked = Instant::now();
+    let mut waiter = server.orderpay("waits");
+    thread::scope(|scope| {
+        let payer = scope.spawn(|| status("/sse/payback/paid"));
+        assert_eq!(waiter.rest(), TIMED_OUT);
+        let waited = asked.elapsed();
+        assert!(waited < Duration::from_millis(1500), "the reaper waits for the disk: {waited:?}");
+        assert_eq!(status("/healthz").0, 200, "nobody can know yet");
+        let (answer, waited) = payer.join().unwrap();
+        assert_eq!(answer, 503);
+        assert!((5..7).contains(&waited.as_secs()), "{waited:?}");
+    });
+    // From now on nobody starts to wait: threads are for what needs no disk.
+    for path in ["/sse/payback/paid", "/sse/payback/another", "/healthz"] {
+        let (answer, waited) = status(path);
+        assert_eq!(answer, 503, "{path}");
+        assert!(waited < Duration::from_secs(1), "{path}: {waited:?}");
+    }
+    assert_eq!(status("/sse/test").0, 200);
+    let (status, took) = server.stop();
+    assert!(status.success() && took < Duration::from_secs(2), "{status} in {took:?}");
 }

@@ -24,14 +24,11 @@ const LINGER_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// … and up to this many bytes.
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Ends a stream that does not block with these last bytes; false if they reach nobody, as far as
-/// can be told now: nothing could be written, or a reset was there right after it.
+/// Ends a stream that does not block with these last bytes, and leaves it to linger; false if they
+/// reach nobody, as far as can be told now: they could not be written, or a reset has come at once,
+/// and then there is nothing left to shut down.
 pub fn end(mut stream: &TcpStream, last: &[u8]) -> bool {
-    drain(stream);
-    let written = stream.write_all(last).is_ok();
-    // It fails where a reset has come already, and then there is nothing to shut down.
-    let _ = stream.shutdown(Shutdown::Write);
-    written && !is_reset(stream)
+    stream.write_all(last).is_ok() && stream.shutdown(Shutdown::Write).is_ok()
 }
 
 /// Reads what a client has sent, without waiting for more; false if the connection is broken. Its
@@ -48,13 +45,6 @@ pub fn drain(mut stream: &TcpStream) -> bool {
         }
     }
     true
-}
-
-/// A reset has come, and not just word from a router that has lost its way for a moment (an ICMP
-/// message, which `take_error` tells as well).
-fn is_reset(stream: &TcpStream) -> bool {
-    let kind = stream.take_error().map(|error| error.map(|error| error.kind()));
-    matches!(kind, Ok(Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)) | Err(_))
 }
 
 /// Streams that were ended and are not closed yet; the oldest first, and no more than a limit.

@@ -54,6 +54,8 @@ pub struct Orders<W> {
     forgotten: Vec<(OrderId, u64)>,
     settled: usize,
     last_serial: Serial,
+    /// The round that order 1 is in; 0 while none is known. Any other order is in round 0.
+    round: u64,
     first_round: u64,
     last_round: u64,
 }
@@ -67,8 +69,6 @@ const FINISH_ID: u64 = 6666;
 struct Order<W> {
     /// In the order of their serials.
     waiters: VecDeque<Waiter<W>>,
-    /// 0 where it has but one, and while none of order 1 is known.
-    round: u64,
     /// The last one. Boxed, because most orders that somebody waits for have none.
     settlement: Option<Box<Settlement>>,
 }
@@ -138,6 +138,7 @@ impl<W: Clone> Orders<W> {
             forgotten: Vec::new(),
             settled: 0,
             last_serial: 0,
+            round: 0,
             first_round,
             last_round: 0,
         }
@@ -169,20 +170,19 @@ impl<W: Clone> Orders<W> {
         if let Some(last) = self.settlement(id).filter(gets) {
             return Admission::Gets(last.round, last.result.clone());
         }
-        match self.by_id.get(id) {
-            _ if self.counts().0 >= self.limits.waiters => Admission::Full,
-            order if id.has_rounds() && order.is_none_or(Order::is_over) => {
-                Admission::Opens(self.next_round())
-            }
-            order => Admission::Waits(order.map_or(0, |order| order.round)),
+        if self.counts().0 >= self.limits.waiters {
+            Admission::Full
+        } else if id.has_rounds() && self.is_over(id) {
+            Admission::Opens(self.next_round())
+        } else {
+            Admission::Waits(self.round(id))
         }
     }
 
     /// Opens a round of order 1. If it is not larger than all before, somebody else was quicker.
-    pub fn open_round(&mut self, id: &OrderId, round: u64) {
+    pub fn open_round(&mut self, round: u64) {
         if round > self.last_round {
-            self.last_round = round;
-            self.order(id).round = round;
+            (self.round, self.last_round) = (round, round);
         }
     }
 
@@ -197,15 +197,14 @@ impl<W: Clone> Orders<W> {
 
     /// Which round a `payback` may settle, while those of so many other orders are being recorded.
     pub fn claim(&self, id: &OrderId, recording: usize) -> Result<u64, Payment> {
-        let order = self.by_id.get(id);
-        if order.is_some_and(Order::is_settled) {
+        if self.is_settled(id) {
             return Err(Payment::Repeated);
         }
         let unwritten = self.settled - self.written.len();
         if unwritten + recording >= self.limits.remember {
             return Err(Payment::Full);
         }
-        match order.map_or(0, |order| order.round) {
+        match self.round(id) {
             0 if id.has_rounds() => Ok(self.next_round()),
             round => Ok(round),
         }
@@ -217,11 +216,9 @@ impl<W: Clone> Orders<W> {
         if let Some(round) = self.settlement(id).map(|last| last.round) {
             self.forget(id, round);
         }
-        self.last_round = self.last_round.max(settlement.round);
+        self.open_round(settlement.round);
         self.deadlines.insert((settlement.at + self.limits.keep, serial), id.clone());
-        let order = self.order(id);
-        order.round = order.round.max(settlement.round);
-        order.settlement = Some(Box::new(Settlement { serial, ..settlement }));
+        self.order(id).settlement = Some(Box::new(Settlement { serial, ..settlement }));
         self.settled += 1;
         self.take_waiters(id)
     }
@@ -247,10 +244,10 @@ impl<W: Clone> Orders<W> {
     /// Forgets the settlement of this round; who waits for the order, waits on.
     pub fn forget(&mut self, id: &OrderId, round: u64) {
         self.last_round = self.last_round.max(round);
-        let Some(order) = self.by_id.get_mut(id) else { return };
-        if order.round == round {
-            order.round = 0;
+        if id.has_rounds() && self.round == round {
+            self.round = 0;
         }
+        let Some(order) = self.by_id.get_mut(id) else { return };
         if let Some(last) = order.settlement.take_if(|last| last.round == round) {
             self.deadlines.remove(&(last.at + self.limits.keep, last.serial));
             self.written.remove(&last.serial);
@@ -337,14 +334,30 @@ impl<W: Clone> Orders<W> {
     }
 
     fn order(&mut self, id: &OrderId) -> &mut Order<W> {
-        let unknown = || Order { waiters: VecDeque::new(), round: 0, settlement: None };
+        let unknown = || Order { waiters: VecDeque::new(), settlement: None };
         self.by_id.entry(id.clone()).or_insert_with(unknown)
     }
 
     fn drop_if_unknown(&mut self, id: &OrderId) {
-        if self.by_id.get(id).is_some_and(Order::is_unknown) {
+        let is_unknown = |it: &Order<W>| it.waiters.is_empty() && it.settlement.is_none();
+        if self.by_id.get(id).is_some_and(is_unknown) {
             self.by_id.remove(id);
         }
+    }
+
+    /// The round that the order is in.
+    fn round(&self, id: &OrderId) -> u64 {
+        if id.has_rounds() { self.round } else { 0 }
+    }
+
+    /// Whether of order 1 no round is open, and no result is kept for whoever asks next.
+    fn is_over(&self, id: &OrderId) -> bool {
+        let is_told = self.settlement(id).is_none_or(|last| last.written);
+        is_told && (self.round == 0 || self.is_settled(id))
+    }
+
+    fn is_settled(&self, id: &OrderId) -> bool {
+        self.settlement(id).is_some_and(|last| last.round == self.round(id))
     }
 
     fn next_round(&self) -> u64 {
@@ -366,20 +379,6 @@ impl Settlement {
 }
 
 impl<W> Order<W> {
-    fn is_unknown(&self) -> bool {
-        self.waiters.is_empty() && self.settlement.is_none() && self.round == 0
-    }
-
-    fn is_settled(&self) -> bool {
-        self.settlement.as_ref().is_some_and(|last| last.round == self.round)
-    }
-
-    /// Whether of order 1 no round is open, and no result is kept for whoever asks next.
-    fn is_over(&self) -> bool {
-        let written = self.settlement.as_ref().is_some_and(|last| last.written);
-        self.round == 0 || (self.is_settled() && written)
-    }
-
     fn find(&self, serial: Serial) -> Option<usize> {
         self.waiters.binary_search_by_key(&serial, |waiter| waiter.serial).ok()
     }
@@ -430,7 +429,7 @@ mod tests {
             let order = id(order);
             match self.orders.ask(&order, lost) {
                 Admission::Opens(round) => {
-                    self.orders.open_round(&order, round);
+                    self.orders.open_round(round);
                     assert_eq!(self.orders.ask(&order, lost), Admission::Waits(round));
                     self.orders.park(&order, name, self.start);
                     (round, false)
@@ -557,8 +556,8 @@ mod tests {
     #[test]
     fn a_round_is_opened_once_and_each_is_larger_than_all_before() {
         let mut scene = open();
-        scene.orders.open_round(&id("1"), SECOND_ROUND);
-        scene.orders.open_round(&id("1"), FIRST_ROUND);
+        scene.orders.open_round(SECOND_ROUND);
+        scene.orders.open_round(FIRST_ROUND);
         assert_eq!(scene.orders.ask(&id("1"), None), Admission::Waits(SECOND_ROUND));
         scene.pay("1").unwrap();
         assert_eq!(scene.orders.ask(&id("1"), None), Admission::Opens(THIRD_ROUND));

@@ -54,7 +54,7 @@ impl<W: Clone> Store<W> {
                 self.orders.settle(&order, Settlement::new(round, result, at, stamp));
             }
             Record::Written { order, round } => _ = self.orders.written(&order, round),
-            Record::Opened { order, round } => self.orders.open_round(&order, round),
+            Record::Opened { round, .. } => self.orders.open_round(round),
             Record::Forgotten { order, round } => self.orders.forget(&order, round),
         }
     }

@@ -135,7 +135,7 @@ impl Waiters {
                 return false;
             }
         }
-        lock(&self.table).store.orders.open_round(id, round);
+        lock(&self.table).store.orders.open_round(round);
         true
     }
 

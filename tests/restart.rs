@@ -232,3 +232,54 @@ fn a_start_with_100_000_orders_takes_less_than_a_second() {
     assert!(work < Duration::from_secs(limit), "{work:?}");
     assert_eq!(server.orderpay("99999").rest(), PAID);
 }
+
+#[test]
+fn a_start_takes_no_more_memory_than_what_it_remembers() {
+    const DEAD: usize = 100_000;
+    let folder = Folder::new();
+    let path = folder.join("journal");
+    let (journal, _) = Journal::open(&path, 1, |_| {}).unwrap();
+    let text = "x".repeat(500);
+    let result = OrderResult::parse(text.as_bytes()).unwrap();
+    for number in 0..DEAD {
+        let order = OrderId::parse(number.to_string().as_bytes()).unwrap();
+        let (at, result) = (SystemTime::UNIX_EPOCH, result.clone());
+        journal.note(&Record::Settled { order: order.clone(), round: 0, at, result });
+        if number > 100 {
+            journal.note(&Record::Forgotten { order, round: 0 });
+        }
+    }
+    journal.close(Instant::now());
+    journal.run(|_| true);
+    drop(journal);
+    let megabytes = fs::metadata(&path).unwrap().len() >> 20;
+    let server = start(&path);
+    let peak = server.peak_kib();
+    println!("a start with {megabytes} MiB of journal took {peak} KiB at most");
+    assert!(megabytes > 50 && peak < 8 * 1024, "{peak} KiB");
+    assert!(server.orderpay("100").rest().contains(&text));
+}
+
+#[test]
+fn a_journal_that_is_deleted_or_moved_while_its_server_runs_is_there_again_before_the_next_ok() {
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let server = start(&journal);
+    server.payback("a");
+    fs::remove_file(&journal).unwrap();
+    server.payback("b");
+    fs::rename(&journal, folder.join("moved")).unwrap();
+    server.payback("c");
+    fs::rename(&journal, folder.join("moved again")).unwrap();
+    fs::write(&journal, "another's").unwrap();
+    assert_eq!(server.get("/sse/payback/d").status, 503, "that name is another's now");
+    assert_eq!(server.get("/healthz").status, 503);
+    fs::rename(folder.join("moved again"), &journal).unwrap();
+    assert_eq!(server.get("/healthz").status, 200);
+    server.kill();
+    let server = start(&journal);
+    for order in ["a", "b", "c"] {
+        assert_eq!(server.orderpay(order).rest(), PAID, "{order}");
+    }
+    assert_eq!(server.orderpay("d").so_far(), "");
+}

@@ -19,7 +19,7 @@ pub struct Wire {
     pub payback: (&'static str, &'static str),
     /// What the answer to a payback ends with.
     pub receipt: &'static str,
-    /// What the greeting of a waiter ends with.
+    /// What the opening of a waiter ends with.
     pub opening: &'static str,
     /// What the last frame ends with.
     pub last: &'static str,
@@ -39,13 +39,13 @@ pub enum Ending {
 pub static ORDERPAY: Wire = Wire {
     payback: ("GET", ""),
     receipt: "\r\n\r\nok",
-    opening: "retry:1000\n\n",
+    opening: "retry:1000\ndata\n\n",
     last: "data:哈哈\n\n",
     ending: Ending::Exact,
 };
 
 /// Another server with the same paths and frames, whatever its framing.
-pub static ALIKE: Wire = Wire { ending: Ending::Framed, ..ORDERPAY };
+pub static ALIKE: Wire = Wire { opening: "\n\n", ending: Ending::Framed, ..ORDERPAY };
 
 pub static NCHAN: Wire = Wire {
     payback: ("POST", "支付成功"),
@@ -82,15 +82,15 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// Places the order and reads the greeting.
+    /// Places the order and reads the opening.
     pub fn park(place: Place, from: Ipv4Addr, order: &str) -> io::Result<Self> {
         let mut stream = connect(place, from)?;
         stream.write_all(orderpay(order).as_bytes())?;
-        Self::greeted(stream, place.wire)
+        Self::opened(stream, place.wire)
     }
 
-    /// The order was placed on this connection; reads the greeting.
-    pub fn greeted(mut stream: TcpStream, wire: &'static Wire) -> io::Result<Self> {
+    /// The order was placed on this connection; reads the opening.
+    pub fn opened(mut stream: TcpStream, wire: &'static Wire) -> io::Result<Self> {
         read_until(&mut stream, &mut Vec::with_capacity(512), wire.opening)?;
         Ok(Waiter { stream, body: Vec::with_capacity(128), wire })
     }
@@ -99,7 +99,7 @@ impl Waiter {
         read_until(&mut self.stream, &mut self.body, self.wire.last)
     }
 
-    /// Reads the end of the stream and checks all that came after the greeting.
+    /// Reads the end of the stream and checks all that came after the opening.
     pub fn end(mut self) -> io::Result<()> {
         if self.wire.ending == Ending::Open {
             return Ok(());
@@ -117,7 +117,7 @@ impl Waiter {
     }
 }
 
-/// One order from its greeting to the end of its stream, on two new connections.
+/// One order from its opening to the end of its stream, on two new connections.
 /// Returns the time from the start of the payback to the last frame.
 pub fn cycle(place: Place, from: Ipv4Addr, order: &str) -> io::Result<Duration> {
     let mut waiter = Waiter::park(place, from, order)?;

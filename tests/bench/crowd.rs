@@ -132,7 +132,7 @@ fn ask(place: Place, placer: usize, number: usize) -> io::Result<(Instant, TcpSt
 
 /// Who is not greeted is not a member: the benchmark counts who is missing.
 fn greeted(place: Place, (asked, stream): (Instant, TcpStream)) -> Option<Member> {
-    let stream = Waiter::greeted(stream, place.wire).ok()?.into_stream();
+    let stream = Waiter::opened(stream, place.wire).ok()?.into_stream();
     stream.set_nonblocking(true).ok()?;
     Some(Member { asked, stream, seen: Vec::new(), told: None })
 }

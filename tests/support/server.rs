@@ -146,6 +146,11 @@ impl Server {
         self.status("VmRSS")
     }
 
+    /// The most that it has ever had.
+    pub fn peak_kib(&self) -> usize {
+        self.status("VmHWM")
+    }
+
     pub fn threads(&self) -> usize {
         self.status("Threads")
     }

@@ -67,5 +67,5 @@ fn time_out(waiters: &Waiters, id: &OrderId, serial: Serial) {
     let _lane = lock(waiters.lane(id));
     let Some(stream) = lock(&waiters.table).store.orders.take(id, serial) else { return };
     waiters.events.record(Event::Timeout { order: id, stream: &stream });
-    waiters.end(id, &[stream], sse::TIMEOUT.as_bytes(), None);
+    waiters.end(&[stream], sse::TIMEOUT.as_bytes(), None);
 }

@@ -30,6 +30,9 @@ const LANES: usize = 64;
 /// So many waiters of one order are written to before others get its lane.
 const SLICE: usize = 16;
 
+/// A stream that does not block.
+type Parked = Arc<TcpStream>;
+
 /// All who wait, and all that is settled.
 pub struct Waiters {
     pub(crate) table: Mutex<Table>,
@@ -43,7 +46,7 @@ pub struct Waiters {
 
 /// What is locked for an instant.
 pub(crate) struct Table {
-    pub store: Store<Arc<TcpStream>>,
+    pub store: Store<Parked>,
     pub lingering: Lingering,
     /// `None`: until it is told.
     pub reaper_sleeps_till: Option<Instant>,
@@ -87,44 +90,34 @@ impl Waiters {
 
     /// Goes the whole way of an opening in the order's lane: nobody can pay it between its opening and
     /// its parking. Or tells which round has to be opened first.
-    fn try_open(
-        &self,
-        id: &OrderId,
-        stream: &Arc<TcpStream>,
-        last_event_id: Option<&[u8]>,
-    ) -> Option<u64> {
+    fn try_open(&self, id: &OrderId, stream: &Parked, last_event_id: Option<&[u8]>) -> Option<u64> {
         let _lane = lock(self.lane(id));
         let admission = lock(&self.table).store.orders.ask(id, last_event_id.and_then(lost_round));
         match admission {
             Admission::Opens(round) => return Some(round),
-            Admission::Waits(round) => self.park(id, round, stream, last_event_id),
+            Admission::Waits(round) if self.park(id, stream, round) => {
+                self.events.record(Event::Waiting { order: id, stream, last_event_id });
+            }
+            Admission::Waits(_) => self.events.record(Event::Vanished { order: id, stream }),
             Admission::Gets(round, result) => {
                 self.events.record(Event::Fetched { order: id, stream });
                 let bytes = [&opening(round)[..], sse::paid(&result).as_bytes()].concat();
-                self.end(id, slice::from_ref(stream), &bytes, Some(round));
+                self.end(slice::from_ref(stream), &bytes, Some((id, round)));
             }
             Admission::Full => self.turn_away(id, stream),
         }
         None
     }
 
-    fn park(
-        &self,
-        id: &OrderId,
-        round: u64,
-        stream: &Arc<TcpStream>,
-        last_event_id: Option<&[u8]>,
-    ) {
-        if (&**stream).write_all(&opening(round)).is_err() {
-            return self.events.record(Event::Vanished { order: id, stream });
-        }
-        self.events.record(Event::Waiting { order: id, stream, last_event_id });
+    /// False if there is nobody to be parked. At a stop nobody is: a browser comes back.
+    fn park(&self, id: &OrderId, stream: &Parked, round: u64) -> bool {
+        let opened = (&**stream).write_all(&opening(round)).is_ok();
         let mut table = lock(&self.table);
-        // At a stop nobody is parked any more: its browser comes back.
-        if !table.closed {
+        if opened && !table.closed {
             table.store.orders.park(id, stream.clone(), Instant::now());
             self.wake_reaper(&table);
         }
+        opened
     }
 
     /// Opens a round of order 1. With a journal it is on disk before anybody hears of it.
@@ -139,10 +132,10 @@ impl Waiters {
         true
     }
 
-    fn turn_away(&self, id: &OrderId, stream: &Arc<TcpStream>) {
+    fn turn_away(&self, id: &OrderId, stream: &Parked) {
         self.events.record(Event::Full { order: id, stream });
         let bytes = [&response::stream_head(SystemTime::now()), sse::FULL.as_bytes()].concat();
-        self.end(id, slice::from_ref(stream), &bytes, None);
+        self.end(slice::from_ref(stream), &bytes, None);
     }
 
     fn is_on_disk(&self, commit: &Commit) -> bool {
@@ -162,7 +155,7 @@ impl Waiters {
         let frames = sse::paid(&result);
         let slices = waiters.chunks(SLICE).map(|slice| {
             let _lane = lock(self.lane(id));
-            self.end(id, slice, frames.as_bytes(), Some(round))
+            self.end(slice, frames.as_bytes(), Some((id, round)))
         });
         Payment::Settled { written: slices.sum() }
     }
@@ -171,7 +164,7 @@ impl Waiters {
 /// Starting, stopping, telling.
 impl Waiters {
     /// Nobody waits yet. At most `max_lingering` streams linger after their end.
-    pub fn new(store: Store<Arc<TcpStream>>, max_lingering: usize, events: Arc<Events>) -> Self {
+    pub fn new(store: Store<Parked>, max_lingering: usize, events: Arc<Events>) -> Self {
         let journal = store.journal.clone();
         let lingering = Lingering::new(max_lingering);
         let table = Table { store, lingering, reaper_sleeps_till: None, closed: false };
@@ -231,27 +224,25 @@ impl Waiters {
     /// they are the result of a round, that it was written is known before anybody else asks for it.
     pub(crate) fn end(
         &self,
-        id: &OrderId,
-        streams: &[Arc<TcpStream>],
+        streams: &[Parked],
         last: &[u8],
-        result_of: Option<u64>,
+        result_of: Option<(&OrderId, u64)>,
     ) -> usize {
         let (reached, gone): (Vec<_>, Vec<_>) =
             streams.iter().partition(|stream| closing::end(stream, last));
         let shed: Vec<_> = {
-            let mut table = lock(&self.table);
-            if let Some(round) = result_of.filter(|_| !reached.is_empty()) {
+            let (mut table, now) = (lock(&self.table), Instant::now());
+            if let Some((id, round)) = result_of.filter(|_| !reached.is_empty()) {
                 table.store.written(id, round);
             }
-            let now = Instant::now();
-            let shed = reached.iter().filter_map(|it| table.lingering.push(Arc::clone(it), now));
-            let shed = shed.collect();
+            let linger = |stream: &&Parked| table.lingering.push(Arc::clone(stream), now);
+            let shed = reached.iter().filter_map(linger).collect();
             self.wake_reaper(&table);
             shed
         };
         shed.into_iter().for_each(closing::close);
-        for stream in gone {
-            self.events.record(Event::Vanished { order: id, stream });
+        if let Some((order, _)) = result_of {
+            gone.iter().for_each(|stream| self.events.record(Event::Vanished { order, stream }));
         }
         reached.len()
     }

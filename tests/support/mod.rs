@@ -16,6 +16,7 @@ pub mod properties;
 pub mod proxy;
 pub mod readme;
 pub mod server;
+pub mod slow_line;
 pub mod sse;
 pub mod tampering;
 pub mod tool;

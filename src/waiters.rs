@@ -205,8 +205,9 @@ impl Waiters {
             table.store.orders.take_all()
         };
         self.sooner.notify_all();
-        for stream in waiters.iter().take_while(|_| Instant::now() < deadline) {
-            closing::end(stream, b"");
+        for stream in waiters.into_iter().take_while(|_| Instant::now() < deadline) {
+            closing::end(&stream, b"");
+            closing::close(stream);
         }
         if let Some(journal) = &self.journal {
             journal.close(deadline);

@@ -43,14 +43,11 @@ impl Disk {
     /// Opens or makes the file, locks it, and hands over its records; with the length in bytes of
     /// a tail that was cut off. What the file says then is on disk, whoever has written it. An error
     /// is a line that names the file.
-    pub fn open(path: &Path, mut apply: impl FnMut(Record)) -> Result<(Disk, u64), String> {
+    pub fn open(path: &Path, apply: impl FnMut(Record)) -> Result<(Disk, u64), String> {
         let fail = |error| format!("{}: {error}", path.display());
         let (file, named) = lock(path).map_err(fail)?;
-        let replayed = replay(BufReader::new(&file), |record| {
-            apply(record);
-            Ok(())
-        });
-        let Sound { length: synced, format, tail, damaged } = replayed.map_err(fail)?;
+        let sound = replay(BufReader::new(&file), apply).map_err(fail)?;
+        let Sound { length: synced, format, tail, damaged } = sound;
         if let Some(line) = damaged {
             let (path, advice) = (path.display(), "restore the file, or delete the line and lose");
             return Err(format!("{path}:{line}: this line is damaged; {advice} what it says"));
@@ -157,17 +154,18 @@ impl Disk {
         let mut lines = BufWriter::new(&file);
         lines.write_all(HEADER.as_bytes())?;
         (&self.file).rewind()?;
-        let sound = replay(BufReader::new(&self.file), |record| match is_current(&record) {
-            true => lines.write_all(record.line().as_bytes()),
-            false => Ok(()),
+        let mut put = Ok(());
+        let sound = replay(BufReader::new(&self.file), |record| {
+            if put.is_ok() && is_current(&record) {
+                put = lines.write_all(record.line().as_bytes());
+            }
         })?;
+        put?;
         if sound.length != self.written {
             return Err(ErrorKind::InvalidData.into());
         }
         lines.write_all(MARK.as_bytes())?;
-        lines.flush()?;
-        drop(lines);
-        file.sync_all()?;
+        lines.into_inner()?.sync_all()?;
         let length = file.metadata()?.len();
         has_name(&self.file, &self.path)?;
         fs::rename(beside, &self.path).map_err(step("rename"))?;

@@ -21,7 +21,9 @@
 //! One thread has the disk. It alone writes, syncs and rewrites the file; all others put their lines
 //! into a queue, and those who need to know that they are on disk wait for the batch that takes them
 //! there. So many payments share a sync, which is known as a group commit, and nobody who has a lock
-//! waits for a disk.
+//! waits for a disk. In a batch the notes, which nobody waits for, come first: they tell what has
+//! happened, and what others wait for happens when the batch is on disk. So a restart finds it all in
+//! the order in which it happened.
 //!
 //! | what goes wrong | what the journal does |
 //! | --- | --- |
@@ -32,8 +34,9 @@
 //! | killed before such a cut is on disk | The restart may remember a result that got no `ok`. It was paid all the same. |
 //! | killed before a note is on disk | The restart does not know it: a result is written to somebody once more. |
 //! | the disk hangs | Who waits gives up after [`COMMIT_TIMEOUT`], and then nobody starts to wait until it goes on. |
-//! | the file was deleted or moved | It is written anew under its name before the next `ok`. |
+//! | the file was deleted or moved | It is written anew under its name before the next `ok`; a batch that it happens to fails. |
 //! | another file has its name | No `ok` until that is put right. |
+//! | a journal of version 1 | It is read, and rewritten as one of today before the first `ok`. |
 //!
 //! After a failed sync, the kernel may have dropped what it could not write, and the next sync will
 //! not say so. Here nothing hangs on that: a sync vouches for its own batch only, everything before
@@ -42,7 +45,6 @@
 //! where a batch and its mark stand together, can't be told from a tail.
 
 use std::io::{self, ErrorKind};
-use std::mem;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -60,7 +62,7 @@ pub use record::{HEADER, Record};
 /// Who waits for the disk gives up after this long; a batch that takes longer is said to hang.
 pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// After a failure, notes alone are not tried again for this long.
+/// After a failure, the disk is tried again in this time, or when somebody waits for it.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The journal of a running server.
@@ -182,10 +184,9 @@ impl Journal {
 
     /// Whether all is on disk that should be. After an error this tries the disk again.
     pub fn healthy(&self) -> bool {
-        let in_doubt = {
-            let queue = lock(&self.queue);
-            queue.retry_at.is_some() || self.hangs(&queue)
-        };
+        let queue = lock(&self.queue);
+        let in_doubt = queue.retry_at.is_some() || self.hangs(&queue);
+        drop(queue);
         // A header says nothing, wherever it stands.
         let probe = || self.wait(&self.enqueue(HEADER)?);
         !in_doubt || probe().is_ok()
@@ -225,12 +226,11 @@ impl Journal {
     /// nothing left that can be written.
     fn next_batch(&self) -> Option<Batch> {
         let mut queue = lock(&self.queue);
-        queue.busy_since = None;
         loop {
             let pause = queue.pause();
+            queue.busy_since = pause.is_zero().then(Instant::now);
             if pause.is_zero() {
-                queue.busy_since = Some(Instant::now());
-                return Some(mem::take(&mut queue.next));
+                return Some(std::mem::take(&mut queue.next));
             }
             if queue.closing {
                 queue.closed = true;

@@ -83,7 +83,8 @@ impl Disk {
             self.repair()?;
         }
         // One that was deleted or moved gets its name again; one of version 1 becomes one of today.
-        if self.format == Format::V1 || matches!(has_name(&self.file, &self.path), Ok(false)) {
+        let named = has_name(&self.file, &self.path).map_err(|error| error.kind());
+        if self.format == Format::V1 || named == Err(ErrorKind::NotFound) {
             self.rewrite(|_| true)?;
         }
         let unwritten = &self.notes[(self.written - self.synced) as usize..];
@@ -92,10 +93,8 @@ impl Disk {
         self.written += lines.len() as u64;
         if sync {
             self.file.sync_data()?;
-            // What was written has to be found under its name.
-            if !has_name(&self.file, &self.path)? {
-                return Err(ErrorKind::NotFound.into());
-            }
+            // What was synced has to be found under its name.
+            has_name(&self.file, &self.path)?;
             self.synced = self.written;
             self.notes.clear();
         }
@@ -140,14 +139,10 @@ impl Disk {
 
     /// Makes a locked file beside this one, and when it is on disk with all that it says, gives it the
     /// name; with its length. (Another's that gets the name between the look and the rename is lost.)
-    fn replace(
-        &self,
-        beside: &Path,
-        is_current: impl Fn(&Record) -> bool,
-    ) -> io::Result<(File, u64)> {
+    fn replace(&self, new: &Path, is_current: impl Fn(&Record) -> bool) -> io::Result<(File, u64)> {
         // One may be left of a server that was killed.
-        let _ = fs::remove_file(beside);
-        let made = File::options().read(true).append(true).create_new(true).open(beside);
+        let _ = fs::remove_file(new);
+        let made = File::options().read(true).append(true).create_new(true).open(new);
         let file = made.map_err(step("make a new file"))?;
         file.try_lock()?;
         where_supported(file.set_permissions(self.file.metadata()?.permissions()))?;
@@ -167,8 +162,10 @@ impl Disk {
         lines.write_all(MARK.as_bytes())?;
         lines.into_inner()?.sync_all()?;
         let length = file.metadata()?.len();
-        has_name(&self.file, &self.path)?;
-        fs::rename(beside, &self.path).map_err(step("rename"))?;
+        match has_name(&self.file, &self.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => fs::rename(new, &self.path).map_err(step("rename")),
+        }?;
         Ok((file, length))
     }
 }
@@ -188,7 +185,7 @@ fn lock(path: &Path) -> io::Result<(File, PathBuf)> {
     let path = path.canonicalize()?;
     refuse_reserved(&path)?;
     match file.try_lock() {
-        Ok(()) if matches!(has_name(&file, &path), Ok(true)) => Ok((file, path)),
+        Ok(()) if has_name(&file, &path).is_ok() => Ok((file, path)),
         Err(TryLockError::Error(error)) => Err(step("lock")(error)),
         _ => Err(io::Error::other("another server uses this journal")),
     }
@@ -201,16 +198,12 @@ fn refuse_reserved(path: &Path) -> io::Result<()> {
     if is_reserved { Err(io::Error::other(reason)) } else { Ok(()) }
 }
 
-/// Whether a file can be found under its name. It can't if that is nobody's; if it is another file's,
-/// that is an error.
-fn has_name(file: &File, path: &Path) -> io::Result<bool> {
-    let ours = file.metadata()?;
-    match path.metadata() {
-        Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => Ok(true),
-        Ok(_) => Err(io::Error::other("another file has the journal's name")),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+/// An error if a file can't be found under its name: not found if that is nobody's now, and another
+/// if it is another file's.
+fn has_name(file: &File, path: &Path) -> io::Result<()> {
+    let (ours, named) = (file.metadata()?, path.metadata()?);
+    let is_same = (named.dev(), named.ino()) == (ours.dev(), ours.ino());
+    if is_same { Ok(()) } else { Err(io::Error::other("another file has the journal's name")) }
 }
 
 /// Has an error say which step it ended.

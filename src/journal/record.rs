@@ -61,18 +61,17 @@ impl Record {
     }
 
     fn parse(said: &str) -> Option<Record> {
-        let mut words = said.splitn(5, ' ');
-        let state = words.next()?;
-        let order = OrderId::parse(words.next()?.as_bytes())?;
-        let round = words.next()?.parse().ok()?;
-        match (state, words.next(), words.next()) {
-            ("settled", Some(at), Some(result)) => {
+        let words: Vec<&str> = said.splitn(5, ' ').collect();
+        let [state, order, round, more @ ..] = &words[..] else { return None };
+        let (order, round) = (OrderId::parse(order.as_bytes())?, round.parse().ok()?);
+        match (*state, more) {
+            ("settled", [at, result]) => {
                 let (at, result) = (Utc::parse(at)?, unescape(result)?);
                 Some(Record::Settled { order, round, at, result })
             }
-            ("written", None, None) => Some(Record::Written { order, round }),
-            ("opened", None, None) => Some(Record::Opened { order, round }),
-            ("forgotten", None, None) => Some(Record::Forgotten { order, round }),
+            ("written", []) => Some(Record::Written { order, round }),
+            ("opened", []) => Some(Record::Opened { order, round }),
+            ("forgotten", []) => Some(Record::Forgotten { order, round }),
             _ => None,
         }
     }
@@ -80,10 +79,10 @@ impl Record {
     /// `settled` and `delivered` were the states of version 1; either said all of its order.
     fn parse_v1(said: &str) -> Option<Vec<Record>> {
         let words: Vec<&str> = said.splitn(4, ' ').collect();
-        let &[state, at, order, result] = &words[..] else { return None };
+        let [state, at, order, result] = &words[..] else { return None };
         let settled = Record::parse(&format!("settled {order} 0 {at} {result}"))?;
         let written = Record::parse(&format!("written {order} 0"))?;
-        match state {
+        match *state {
             "settled" => Some(vec![settled]),
             "delivered" => Some(vec![settled, written]),
             _ => None,

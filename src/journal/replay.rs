@@ -16,9 +16,9 @@ pub struct Sound {
     pub length: u64,
     /// How the last of them are written.
     pub format: Format,
-    /// Bytes after those. None of them was ever vouched for.
+    /// Bytes after those that were never vouched for.
     pub tail: u64,
-    /// The number of the line after those, if it was vouched for.
+    /// The number of the line after the sound ones, if that was vouched for: no guess is good enough.
     pub damaged: Option<usize>,
 }
 
@@ -44,7 +44,7 @@ pub fn replay(mut file: impl BufRead, mut apply: impl FnMut(Record)) -> io::Resu
         match records {
             _ if length == 0 => break,
             Some(records) if damaged.is_none() => {
-                sound = Sound { length: sound.length + length, format, ..Sound::default() };
+                (sound.length, sound.format) = (sound.length + length, format);
                 records.into_iter().for_each(&mut apply);
             }
             _ if vouches(&line, format) => return Ok(Sound { damaged, ..sound }),

@@ -455,6 +455,18 @@ pub mod tests {
     }
 
     #[test]
+    fn what_has_happened_comes_before_what_happens_when_it_is_on_disk() {
+        let folder = Folder::new("order");
+        let journal = folder.by_hand();
+        let commit = journal.record(&settled("b")).unwrap();
+        journal.note(&written("a"));
+        write_next(&journal);
+        journal.wait(&commit).unwrap();
+        drop(journal);
+        assert_eq!(folder.read().0, said(&[written("a"), settled("b")]));
+    }
+
+    #[test]
     fn all_who_wait_at_the_same_time_share_one_sync() {
         const THREADS: usize = 64;
         const ROUNDS: u64 = 20;

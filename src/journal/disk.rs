@@ -378,6 +378,20 @@ mod tests {
     }
 
     #[test]
+    fn after_a_failure_the_disk_is_tried_again_though_nobody_asks() {
+        let folder = Folder::new("heals");
+        let journal = folder.running();
+        journal.rest();
+        let file = swap(&journal, device("/dev/full"));
+        failure(settle(&journal, "a"));
+        swap(&journal, file);
+        eventually(|| lock(&journal.queue).retry_at.is_none());
+        assert_eq!(journal.syncs(), 1, "of nothing but the notes");
+        drop(journal);
+        assert_eq!(folder.read(), (vec![], 0));
+    }
+
+    #[test]
     fn many_notes_are_synced_though_nobody_waits() {
         let folder = Folder::new("many");
         let journal = folder.by_hand();

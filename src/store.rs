@@ -37,8 +37,7 @@ impl<W: Clone> Store<W> {
     pub fn open(limits: Limits, path: &Path, max_waiting: usize) -> Result<(Self, u64), String> {
         let mut store = Store::new(limits);
         let replay = |record| store.replay(record, limits.keep);
-        let opened = Journal::open(path, max_waiting, replay);
-        let (journal, tail) = opened.map_err(|error| error.to_string())?;
+        let (journal, tail) = Journal::open(path, max_waiting, replay)?;
         store.journal = Some(Arc::new(journal));
         // There may be less of it now.
         store.orders.make_room();

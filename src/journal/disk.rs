@@ -1,15 +1,13 @@
 //! The file of a journal: opened, appended to, repaired and rewritten, by the one thread that has it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, Write};
-use std::mem;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{OpenError, Problem, step};
 use super::record::{Format, HEADER, MARK, Record};
-use super::replay::{Sound, replay};
+use super::replay::{NO_JOURNAL, Sound, replay};
 
 /// A journal is rewritten when it has doubled since the last time, but not while it is smaller than
 /// this (in bytes). So each record is written about twice, and the file is never much larger than
@@ -28,263 +26,197 @@ pub struct Disk {
     path: PathBuf,
     file: File,
     format: Format,
-    /// Bytes that are there, all of them whole lines.
-    written: u64,
-    /// Bytes that are certainly on disk.
+    /// Bytes that are certainly on disk, all of them whole lines.
     pub(super) synced: u64,
-    /// The notes among the bytes that are not.
-    unsynced: Vec<u8>,
-    /// After a failure: what stands behind the synced bytes has to go before anything is appended.
-    torn: bool,
-    /// The file got its name, but its folder may not have that on disk.
-    rename_unsynced: bool,
+    /// Bytes that are there: the synced ones, and as many of the notes.
+    written: u64,
+    /// Notes that may not be on disk yet. They outlive the failure of their batch.
+    notes: Vec<u8>,
+    /// Something has failed: before anything is appended, what stands behind the synced bytes has to
+    /// go, and the name of the file has to be on disk.
+    failed: bool,
     /// The size, in bytes, at which it is rewritten.
     limit: u64,
 }
 
 impl Disk {
     /// Opens or makes the file, locks it, and hands over its records; with the length in bytes of
-    /// a tail that was cut off.
-    pub fn open(path: &Path, apply: impl FnMut(Record)) -> Result<(Disk, u64), OpenError> {
-        let fail = |problem| OpenError { path: path.to_owned(), problem };
-        let mut disk = Disk::lock(path).map_err(fail)?;
-        let tail = disk.recover(apply).map_err(fail)?;
+    /// a tail that was cut off. What the file says then is on disk, whoever has written it. An error
+    /// is a line that names the file.
+    pub fn open(path: &Path, apply: impl FnMut(Record)) -> Result<(Disk, u64), String> {
+        let fail = |error| format!("{}: {error}", path.display());
+        let (file, named) = lock(path).map_err(fail)?;
+        let sound = replay(BufReader::new(&file), apply).map_err(fail)?;
+        let Sound { length: synced, format, tail, damaged } = sound;
+        if let Some(line) = damaged {
+            let (path, advice) = (path.display(), "restore the file, or delete the line and lose");
+            return Err(format!("{path}:{line}: this line is damaged; {advice} what it says"));
+        }
+        let (notes, limit) = (Vec::new(), SMALL.max(2 * synced));
+        let mut disk =
+            Disk { path: named, file, format, synced, written: synced, notes, failed: true, limit };
+        disk.repair().map_err(fail)?;
+        if synced == 0 {
+            // An empty file gets its header as a whole, or not at all.
+            disk.rewrite(|_| true).map_err(fail)?;
+        }
         Ok((disk, tail))
     }
 
-    /// The lock belongs to the file, not to its name, and a rewriting gives the name to another
-    /// file, locked already. So a lock on the file that has the name is the only one.
-    fn lock(path: &Path) -> Result<Disk, Problem> {
-        refuse_reserved(path)?;
-        let opened = OpenOptions::new().read(true).append(true).create(true).open(path);
-        let file = opened.map_err(step("open"))?;
-        if !file.metadata().map_err(step("look at"))?.is_file() {
-            return Err(Problem::NoJournal);
-        }
-        file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => Problem::Locked,
-            TryLockError::Error(error) => Problem::Io(step("lock")(error)),
-        })?;
-        // What a symbolic link leads to is rewritten, not the link.
-        let path = path.canonicalize().map_err(step("resolve"))?;
-        refuse_reserved(&path)?;
-        let (format, written, synced, unsynced) = (Format::V2, 0, 0, Vec::new());
-        let (torn, rename_unsynced, limit) = (false, true, SMALL);
-        let disk =
-            Disk { path, file, format, written, synced, unsynced, torn, rename_unsynced, limit };
-        if disk.has_its_name()? { Ok(disk) } else { Err(Problem::Locked) }
-    }
-
-    /// Reads the file and cuts its tail off. What it says then is on disk, whoever has written it.
-    fn recover(&mut self, mut apply: impl FnMut(Record)) -> Result<u64, Problem> {
-        let Sound { length, format, tail } = self.replay(|record| {
-            apply(record);
-            Ok(())
-        })?;
-        (self.written, self.synced, self.format) = (length, length, format);
-        (self.limit, self.torn) = (SMALL.max(2 * length), tail > 0);
-        self.repair()?;
-        if length == 0 {
-            // An empty file gets its header as a whole, or not at all.
-            self.rewrite(|_| true)?;
-        }
-        self.file.sync_all().map_err(step("sync"))?;
-        Ok(tail)
-    }
-
-    fn replay(&self, apply: impl FnMut(Record) -> io::Result<()>) -> Result<Sound, Problem> {
-        let mut file = &self.file;
-        file.rewind().map_err(step("read"))?;
-        replay(BufReader::new(file), apply)
-    }
-
-    /// Appends whole lines, the notes among which are given once more. If somebody waits for them
-    /// they are on disk then; whether they are is returned. After an error none of them is there.
-    pub fn append(&mut self, lines: &[u8], notes: &[u8], awaited: bool) -> io::Result<bool> {
-        self.unsynced.extend(notes);
-        let sync = awaited || self.unsynced.len() > MAX_UNSYNCED;
-        let appended = self.repair().and_then(|()| self.try_append(lines, sync));
+    /// Appends a batch: whole lines, the notes first. If there are records they are on disk then, and
+    /// so is everything before; whether it is, is returned. After an error no record is there, and the
+    /// notes come with the next batch, which is synced in any case.
+    pub fn append(&mut self, notes: &[u8], records: &[u8]) -> io::Result<bool> {
+        self.notes.extend(notes);
+        let sync = self.failed || !records.is_empty() || self.notes.len() > MAX_UNSYNCED;
+        let appended = self.try_append(records, sync);
         if appended.is_err() {
-            self.torn = true;
             // Where this fails, it comes first next time.
             let _ = self.repair();
+            self.failed = true;
         }
         appended.map(|()| sync)
     }
 
-    /// After a failure: the notes that it has cut off.
-    pub fn take_notes(&mut self) -> Vec<u8> {
-        mem::take(&mut self.unsynced)
-    }
-
-    fn try_append(&mut self, lines: &[u8], sync: bool) -> io::Result<()> {
-        if self.format == Format::V1 {
-            self.append_header()?;
+    fn try_append(&mut self, records: &[u8], sync: bool) -> io::Result<()> {
+        if self.failed {
+            self.repair()?;
         }
-        self.file.write_all(lines).map_err(step("write"))?;
+        // One that was deleted or moved gets its name again; one of version 1 becomes one of today.
+        let named = has_name(&self.file, &self.path).map_err(|error| error.kind());
+        if self.format == Format::V1 || named == Err(ErrorKind::NotFound) {
+            self.rewrite(|_| true)?;
+        }
+        let unwritten = &self.notes[(self.written - self.synced) as usize..];
+        let lines = [unwritten, records].concat();
+        self.file.write_all(&lines)?;
         self.written += lines.len() as u64;
         if sync {
-            self.file.sync_data().map_err(step("sync"))?;
-            self.keep_name()?;
+            self.file.sync_data()?;
+            // What was synced has to be found under its name.
+            has_name(&self.file, &self.path)?;
             self.synced = self.written;
-            self.unsynced.clear();
+            self.notes.clear();
         }
         Ok(())
     }
 
-    /// Goes on in today's format. A whole line of version 1 must not be damaged, so this one gets
-    /// its end when the rest of it is on disk: no power cut leaves a part of it with an end.
-    fn append_header(&mut self) -> io::Result<()> {
-        for part in [HEADER.trim_end(), "\n"] {
-            self.file.write_all(part.as_bytes()).map_err(step("write"))?;
-            self.file.sync_all().map_err(step("sync"))?;
-        }
-        self.written += HEADER.len() as u64;
-        self.synced = self.written;
-        self.format = Format::V2;
-        Ok(())
-    }
-
-    /// Makes up for what an earlier failure has left behind.
+    /// Makes up for what an earlier failure, or an earlier process, has left behind.
     fn repair(&mut self) -> io::Result<()> {
-        if self.torn {
-            self.file.set_len(self.synced).map_err(step("cut"))?;
-            self.written = self.synced;
-            self.torn = false;
-        }
-        if self.rename_unsynced {
-            let folder = self.path.parent().unwrap_or(Path::new("/"));
-            let synced = File::open(folder).and_then(|folder| folder.sync_all());
-            where_supported(synced).map_err(step("sync its folder"))?;
-            self.rename_unsynced = false;
-        }
+        self.file.set_len(self.synced).map_err(step("cut"))?;
+        self.written = self.synced;
+        self.file.sync_all().map_err(step("sync"))?;
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        where_supported(synced).map_err(step("sync its folder"))?;
+        self.failed = false;
         Ok(())
-    }
-
-    /// Whether the name of the file is still its own, and not another's. If it is nobody's: not found.
-    fn has_its_name(&self) -> io::Result<bool> {
-        let named = self.path.metadata().map_err(step("look for"))?;
-        let ours = self.file.metadata().map_err(step("look at"))?;
-        Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino()))
-    }
-
-    /// Sees to it that what was written will be found under its name: if that was deleted or moved,
-    /// a copy gets it. (One that comes into being between this look and the rename is lost.)
-    fn keep_name(&mut self) -> io::Result<()> {
-        match self.has_its_name() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(not_ours()),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.written = self.replace(|disk, copy| {
-                    (&disk.file).rewind()?;
-                    io::copy(&mut (&disk.file).take(disk.written), copy)
-                })?;
-                self.repair()
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Rewrites the file if it has grown enough. What can't be rewritten stays as good as it was,
     /// and is left alone until it has doubled again.
     pub fn rewrite_if_due(&mut self, is_current: impl Fn(&Record) -> bool) {
-        if self.written >= self.limit {
+        if self.written >= self.limit && !self.failed {
             self.limit = 2 * self.written;
             let _ = self.rewrite(is_current);
         }
     }
 
-    /// Drops what memory does not know any more. It knows all that was ever written.
+    /// Puts a new file in the place of this one, with those of its records that are current. Until
+    /// it has its name, nothing has changed.
     fn rewrite(&mut self, is_current: impl Fn(&Record) -> bool) -> io::Result<()> {
-        self.repair()?;
-        self.written = self.replace(|disk, new| {
-            let mut length = 0;
-            let mut put = |line: &str| {
-                length += line.len() as u64;
-                new.write_all(line.as_bytes())
-            };
-            put(HEADER)?;
-            let sound = disk.replay(|record| match is_current(&record) {
-                true => put(&record.line()),
-                false => Ok(()),
-            });
-            match sound {
-                Ok(sound) if sound.length == disk.written => put(MARK)?,
-                _ => return Err(ErrorKind::InvalidData.into()),
-            }
-            Ok(length)
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(REWRITE);
+        let (file, length) = self.replace(beside.as_ref(), is_current).inspect_err(|_| {
+            // It may have taken the last room that there was.
+            let _ = fs::remove_file(&beside);
         })?;
-        (self.synced, self.format) = (self.written, Format::V2);
-        self.limit = SMALL.max(2 * self.written);
-        self.unsynced.clear();
+        self.notes.drain(..(self.written - self.synced) as usize);
+        (self.file, self.format, self.synced) = (file, Format::V2, length);
+        (self.limit, self.failed) = (SMALL.max(2 * length), true);
         self.repair()
     }
 
-    /// Puts a new file in the place of this one, and returns how many bytes were put into it. Until
-    /// it has its name, nothing has changed.
-    fn replace(
-        &mut self,
-        fill: impl FnOnce(&Disk, &mut BufWriter<&File>) -> io::Result<u64>,
-    ) -> io::Result<u64> {
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(REWRITE);
-        let beside = Path::new(&beside);
-        let renamed = self.write_beside(beside, fill).and_then(|new| {
-            if let Ok(false) = self.has_its_name() {
-                return Err(not_ours());
-            }
-            fs::rename(beside, &self.path).map_err(step("rename"))?;
-            Ok(new)
-        });
-        if renamed.is_err() {
-            // It may have taken the last room that there was.
-            let _ = fs::remove_file(beside);
-        }
-        let (file, length) = renamed?;
-        (self.file, self.rename_unsynced) = (file, true);
-        Ok(length)
-    }
-
-    /// A locked file that is on disk as it was filled.
-    fn write_beside(
-        &self,
-        path: &Path,
-        fill: impl FnOnce(&Disk, &mut BufWriter<&File>) -> io::Result<u64>,
-    ) -> io::Result<(File, u64)> {
+    /// Makes a locked file beside this one, and when it is on disk with all that it says, gives it the
+    /// name; with its length. (Another's that gets the name between the look and the rename is lost.)
+    fn replace(&self, new: &Path, is_current: impl Fn(&Record) -> bool) -> io::Result<(File, u64)> {
         // One may be left of a server that was killed.
-        let _ = fs::remove_file(path);
-        let made = OpenOptions::new().read(true).append(true).create_new(true).open(path);
+        let _ = fs::remove_file(new);
+        let made = File::options().read(true).append(true).create_new(true).open(new);
         let file = made.map_err(step("make a new file"))?;
-        file.try_lock().map_err(|error| step("lock")(error.into()))?;
-        let permitted = file.set_permissions(self.file.metadata()?.permissions());
-        where_supported(permitted).map_err(step("set permissions"))?;
+        file.try_lock()?;
+        where_supported(file.set_permissions(self.file.metadata()?.permissions()))?;
         let mut lines = BufWriter::new(&file);
-        let length = fill(self, &mut lines)?;
-        lines.flush().map_err(step("write"))?;
-        drop(lines);
-        file.sync_all().map_err(step("sync"))?;
+        lines.write_all(HEADER.as_bytes())?;
+        (&self.file).rewind()?;
+        let mut put = Ok(());
+        let sound = replay(BufReader::new(&self.file), |record| {
+            if put.is_ok() && is_current(&record) {
+                put = lines.write_all(record.line().as_bytes());
+            }
+        })?;
+        put?;
+        if sound.length != self.written {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        lines.write_all(MARK.as_bytes())?;
+        lines.into_inner()?.sync_all()?;
+        let length = file.metadata()?.len();
+        match has_name(&self.file, &self.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => fs::rename(new, &self.path).map_err(step("rename")),
+        }?;
         Ok((file, length))
     }
 }
 
-/// A file of that name would be deleted by who rewrites the journal of the name without that end.
-fn refuse_reserved(path: &Path) -> Result<(), Problem> {
-    let is_reserved = path.as_os_str().as_bytes().ends_with(REWRITE.as_bytes());
-    if is_reserved { Err(Problem::Reserved) } else { Ok(()) }
+/// Opens or makes the file, and locks it; with the name that is its own, not that of a symbolic link:
+/// what a link leads to is rewritten, not the link.
+///
+/// The lock belongs to the file, not to its name, and a rewriting gives the name to another file,
+/// locked already. So a lock on the file that has the name is the only one.
+fn lock(path: &Path) -> io::Result<(File, PathBuf)> {
+    refuse_reserved(path)?;
+    let opened = File::options().read(true).append(true).create(true).open(path);
+    let file = opened.map_err(step("open"))?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(NO_JOURNAL));
+    }
+    let path = path.canonicalize()?;
+    refuse_reserved(&path)?;
+    match file.try_lock() {
+        Ok(()) if has_name(&file, &path).is_ok() => Ok((file, path)),
+        Err(TryLockError::Error(error)) => Err(step("lock")(error)),
+        _ => Err(io::Error::other("another server uses this journal")),
+    }
 }
 
-fn not_ours() -> io::Error {
-    io::Error::other("another file has the journal's name")
+/// A file of that name would be deleted by who rewrites the journal of the name without that end.
+fn refuse_reserved(path: &Path) -> io::Result<()> {
+    let is_reserved = path.as_os_str().as_bytes().ends_with(REWRITE.as_bytes());
+    let reason = "a name with this end is for rewriting a journal; take another";
+    if is_reserved { Err(io::Error::other(reason)) } else { Ok(()) }
+}
+
+/// An error if a file can't be found under its name: not found if that is nobody's now, and another
+/// if it is another file's.
+fn has_name(file: &File, path: &Path) -> io::Result<()> {
+    let (ours, named) = (file.metadata()?, path.metadata()?);
+    let is_same = (named.dev(), named.ino()) == (ours.dev(), ours.ino());
+    if is_same { Ok(()) } else { Err(io::Error::other("another file has the journal's name")) }
+}
+
+/// Has an error say which step it ended.
+fn step(name: &str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{name}: {error}"))
 }
 
 /// What a file system does not do, it can't fail to do.
 fn where_supported(done: io::Result<()>) -> io::Result<()> {
-    match done {
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
-            Ok(())
-        }
-        done => done,
-    }
+    done.or_else(|error| match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::Unsupported => Ok(()),
+        _ => Err(error),
+    })
 }
 
 #[cfg(test)]
@@ -295,6 +227,7 @@ mod tests {
     use super::super::{Journal, Unrecorded};
     use super::*;
     use crate::lock;
+    use std::mem;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     /// Gives the journal another file to write to, and returns the one that it had.
@@ -303,12 +236,12 @@ mod tests {
     }
 
     fn device(path: &str) -> File {
-        OpenOptions::new().append(true).open(path).unwrap()
+        File::options().append(true).open(path).unwrap()
     }
 
     /// The line that says why a journal can't be opened, without what may differ.
     fn refusal(path: &Path) -> String {
-        let error = Journal::open(path, 1, drop).map(drop).unwrap_err().to_string();
+        let error = Journal::open(path, 1, drop).map(drop).unwrap_err();
         error.replace(path.to_str().unwrap(), "PATH")
     }
 
@@ -432,16 +365,30 @@ mod tests {
         journal.rest();
         let file = swap(&journal, device("/dev/full"));
         journal.note(&written("a"));
-        eventually(|| lock(&journal.queue).unhealthy);
+        eventually(|| lock(&journal.queue).retry_at.is_some());
         swap(&journal, file);
         journal.rest();
         let file = swap(&journal, device("/dev/full"));
         journal.note(&written("b"));
-        eventually(|| lock(&journal.queue).failed_at.is_some());
+        eventually(|| lock(&journal.queue).retry_at.is_some());
         swap(&journal, file);
         journal.close(soon());
         drop(journal);
         assert_eq!(folder.read().0, said(&[written("a"), written("b")]));
+    }
+
+    #[test]
+    fn after_a_failure_the_disk_is_tried_again_though_nobody_asks() {
+        let folder = Folder::new("heals");
+        let journal = folder.running();
+        journal.rest();
+        let file = swap(&journal, device("/dev/full"));
+        failure(settle(&journal, "a"));
+        swap(&journal, file);
+        eventually(|| lock(&journal.queue).retry_at.is_none());
+        assert_eq!(journal.syncs(), 1, "of nothing but the notes");
+        drop(journal);
+        assert_eq!(folder.read(), (vec![], 0));
     }
 
     #[test]
@@ -453,7 +400,7 @@ mod tests {
             write_next(&journal);
         }
         assert_eq!(journal.syncs(), 2);
-        assert!(lock(&journal.disk).unsynced.is_empty());
+        assert!(lock(&journal.disk).notes.is_empty());
     }
 
     #[test]
@@ -483,12 +430,12 @@ mod tests {
         let journal = folder.running();
         settle(&journal, "a").unwrap();
         let named = mem::replace(&mut lock(&journal.disk).path, "/nobody/journal".into());
-        lock(&journal.disk).rename_unsynced = true;
+        lock(&journal.disk).failed = true;
         let error = failure(settle(&journal, "b")).to_string();
         assert_eq!(error, "sync its folder: No such file or directory (os error 2)");
         lock(&journal.disk).path = named;
         settle(&journal, "c").unwrap();
-        assert!(!lock(&journal.disk).rename_unsynced, "once is enough");
+        assert!(!lock(&journal.disk).failed, "once is enough");
         drop(journal);
         assert_eq!(folder.read().0, said(&[settled("a"), settled("c")]));
     }
@@ -572,7 +519,7 @@ mod tests {
         }
         assert!((SMALL - 1000..SMALL).contains(&longest), "{longest}");
         lock(&journal.disk).rewrite(is_current).unwrap();
-        assert!(lock(&journal.disk).unsynced.is_empty(), "they are on disk now");
+        assert!(lock(&journal.disk).notes.is_empty(), "they are on disk now");
         assert_eq!(folder.bytes(), [HEADER, &settled("kept").line(), MARK].concat().as_bytes());
     }
 
@@ -652,7 +599,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_of_version_1_is_rewritten_as_one_of_today_and_waits_for_room_for_its_header() {
+    fn a_journal_of_version_1_is_rewritten_as_one_of_today_and_waits_for_room() {
         let folder = Folder::new("rewritten");
         let old = "# orderpay journal 1: checksum, state, time, order, receipt\n";
         fs::write(folder.journal(), old).unwrap();
@@ -660,8 +607,9 @@ mod tests {
         let file = swap(&journal, device("/dev/full"));
         write_next(&journal);
         swap(&journal, file);
+        assert_eq!(folder.bytes(), old.as_bytes(), "till then it is left alone");
         assert!(matches!(settle_by_hand(&journal, "a"), Ok(())));
-        let lines = [old, HEADER, MARK, &settled("a").line()].concat();
+        let lines = [HEADER, MARK, MARK, &settled("a").line()].concat();
         assert_eq!(folder.bytes(), lines.as_bytes());
         lock(&journal.disk).rewrite(|_| true).unwrap();
         assert_eq!(folder.bytes(), [HEADER, &settled("a").line(), MARK].concat().as_bytes());

@@ -15,6 +15,9 @@ const HEADER_1: &str = "# orderpay journal 1: checksum, state, time, order, rece
 /// byte takes the last record and the mark that vouches for it.
 pub const MARK: &str = "\n807c382b synced\n";
 
+/// The line of a mark that counts.
+pub const SYNCED: &str = MARK.trim_ascii_start();
+
 /// Longer than any line, in bytes: 4 KiB of text take twice that if all of it is escaped.
 pub const MAX_LINE: usize = 16 * 1024;
 
@@ -39,13 +42,8 @@ pub enum Format {
     V2,
 }
 
-/// What an intact line is.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Line {
-    Header(Format),
-    Synced,
-    Records(Vec<Record>),
-}
+/// What a journal begins with, and how the lines behind that are written.
+pub const HEADERS: [(&str, Format); 2] = [(HEADER, Format::V2), (HEADER_1, Format::V1)];
 
 impl Record {
     /// It as a line.
@@ -63,63 +61,50 @@ impl Record {
     }
 
     fn parse(said: &str) -> Option<Record> {
-        let mut words = said.splitn(5, ' ');
-        let state = words.next()?;
-        let order = OrderId::parse(words.next()?.as_bytes())?;
-        let mut round = || words.next()?.parse().ok();
-        let record = match state {
-            "settled" => {
-                let (round, at) = (round()?, Utc::parse(words.next()?)?);
-                Record::Settled { order, round, at, result: unescape(words.next()?)? }
+        let words: Vec<&str> = said.splitn(5, ' ').collect();
+        let [state, order, round, more @ ..] = &words[..] else { return None };
+        let (order, round) = (OrderId::parse(order.as_bytes())?, round.parse().ok()?);
+        match (*state, more) {
+            ("settled", [at, result]) => {
+                let (at, result) = (Utc::parse(at)?, unescape(result)?);
+                Some(Record::Settled { order, round, at, result })
             }
-            "written" => Record::Written { order, round: round()? },
-            "opened" => Record::Opened { order, round: round()? },
-            "forgotten" => Record::Forgotten { order, round: round()? },
-            _ => return None,
-        };
-        words.next().is_none().then_some(record)
+            ("written", []) => Some(Record::Written { order, round }),
+            ("opened", []) => Some(Record::Opened { order, round }),
+            ("forgotten", []) => Some(Record::Forgotten { order, round }),
+            _ => None,
+        }
     }
 
     /// `settled` and `delivered` were the states of version 1; either said all of its order.
     fn parse_v1(said: &str) -> Option<Vec<Record>> {
-        let mut words = said.splitn(4, ' ');
-        let (state, at) = (words.next()?, Utc::parse(words.next()?)?);
-        let order = OrderId::parse(words.next()?.as_bytes())?;
-        let result = unescape(words.next()?)?;
-        let settled = Record::Settled { order: order.clone(), round: 0, at, result };
-        match state {
+        let words: Vec<&str> = said.splitn(4, ' ').collect();
+        let [state, at, order, result] = &words[..] else { return None };
+        let settled = Record::parse(&format!("settled {order} 0 {at} {result}"))?;
+        let written = Record::parse(&format!("written {order} 0"))?;
+        match *state {
             "settled" => Some(vec![settled]),
-            "delivered" => Some(vec![settled, Record::Written { order, round: 0 }]),
+            "delivered" => Some(vec![settled, written]),
             _ => None,
         }
     }
 }
 
-impl Line {
-    /// What a line is, its end included; `None` if anything about it is amiss.
-    pub fn parse(line: &[u8], format: Format) -> Option<Line> {
-        let line = str::from_utf8(line).ok()?;
-        match line {
-            HEADER_1 => return Some(Line::Header(Format::V1)),
-            HEADER => return Some(Line::Header(Format::V2)),
-            "\n" if format == Format::V2 => return Some(Line::Records(vec![])),
-            _ => {}
-        }
-        let (sum, said) = line.strip_suffix('\n')?.split_once(' ')?;
-        if sum != format!("{:08x}", checksum(said)) {
-            return None;
-        }
-        match (format, said) {
-            (Format::V1, _) => Record::parse_v1(said).map(Line::Records),
-            (Format::V2, "synced") => Some(Line::Synced),
-            (Format::V2, _) => Some(Line::Records(vec![Record::parse(said)?])),
-        }
+/// The records that a line says, its end included; none in a header or a mark. `None` if anything
+/// about it is amiss.
+pub fn parse(line: &[u8], format: Format) -> Option<Vec<Record>> {
+    let line = str::from_utf8(line).ok()?;
+    match (line, format) {
+        (HEADER_1 | HEADER, _) | ("\n" | SYNCED, Format::V2) => Some(vec![]),
+        (_, Format::V1) => Record::parse_v1(check(line)?),
+        (_, Format::V2) => Some(vec![Record::parse(check(line)?)?]),
     }
+}
 
-    /// Whether this is a header, or what is left of one that has no end.
-    pub fn begins_journal(line: &[u8]) -> bool {
-        [HEADER_1, HEADER].iter().any(|header| header.as_bytes().starts_with(line))
-    }
+/// What a line says, if its checksum fits.
+fn check(line: &str) -> Option<&str> {
+    let (sum, said) = line.strip_suffix('\n')?.split_once(' ')?;
+    (sum == format!("{:08x}", checksum(said))).then_some(said)
 }
 
 /// A result on one line: `\n`, `\r` and `\\` stand for LF, CR and a backslash.
@@ -127,21 +112,12 @@ fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r")
 }
 
+/// The result that is escaped as `text`; `None` if there is none.
 fn unescape(text: &str) -> Option<OrderResult> {
-    let mut chars = text.chars();
-    let mut plain = String::with_capacity(text.len());
-    while let Some(char) = chars.next() {
-        plain.push(match char {
-            '\\' => match chars.next()? {
-                '\\' => '\\',
-                'n' => '\n',
-                'r' => '\r',
-                _ => return None,
-            },
-            char => char,
-        });
-    }
-    OrderResult::parse(plain.as_bytes())
+    let between_backslashes = text.split("\\\\");
+    let parts = between_backslashes.map(|it| it.replace("\\n", "\n").replace("\\r", "\r"));
+    let plain = parts.collect::<Vec<_>>().join("\\");
+    if escape(&plain) == text { OrderResult::parse(plain.as_bytes()) } else { None }
 }
 
 /// FNV-1a, 32 bits: no change of a single byte goes unnoticed, and of others one in four billion.
@@ -179,8 +155,8 @@ mod tests {
         ] {
             let line = record.line();
             assert_eq!(line, with_sum(said));
-            let parsed = Line::parse(line.as_bytes(), Format::V2);
-            assert_eq!(parsed, Some(Line::Records(vec![record])));
+            let parsed = parse(line.as_bytes(), Format::V2);
+            assert_eq!(parsed, Some(vec![record]));
         }
     }
 
@@ -211,8 +187,8 @@ mod tests {
             ("delivered 1970-01-01T00:00:09.000Z 4711 a\\n", vec![settled, written]),
         ] {
             let line = with_sum(said);
-            assert_eq!(Line::parse(line.as_bytes(), Format::V1), Some(Line::Records(records)));
-            assert_eq!(Line::parse(line.as_bytes(), Format::V2), None);
+            assert_eq!(parse(line.as_bytes(), Format::V1), Some(records));
+            assert_eq!(parse(line.as_bytes(), Format::V2), None);
         }
     }
 
@@ -228,7 +204,7 @@ mod tests {
             for (at, bit) in (0..line.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
                 let mut damaged = line.clone().into_bytes();
                 damaged[at] ^= 1 << bit;
-                assert_eq!(Line::parse(&damaged, Format::V2), None, "{}", damaged.escape_ascii());
+                assert_eq!(parse(&damaged, Format::V2), None, "{}", damaged.escape_ascii());
             }
         }
     }
@@ -256,15 +232,15 @@ mod tests {
             (Format::V1, "paid 1970-01-01T00:00:00.000Z 1 x"),
             (Format::V1, "settled 1970-01-01T00:00:00.000Z 1"),
         ] {
-            assert_eq!(Line::parse(with_sum(said).as_bytes(), format), None, "{said:?}");
+            assert_eq!(parse(with_sum(said).as_bytes(), format), None, "{said:?}");
         }
-        assert_eq!(Line::parse(b"\n", Format::V1), None);
+        assert_eq!(parse(b"\n", Format::V1), None);
     }
 
     #[test]
     fn the_longest_record_is_a_line() {
         let line = settled(&"x".repeat(64), u64::MAX, 0, &"\n".repeat(4096)).line();
         assert!(line.len() < MAX_LINE, "{}", line.len());
-        assert!(Line::parse(line.as_bytes(), Format::V2).is_some());
+        assert!(parse(line.as_bytes(), Format::V2).is_some());
     }
 }

@@ -5,10 +5,9 @@
 //! that can be cut off. But what stands before a mark was on disk, and somebody may have been told;
 //! if that is damaged, no guess is good enough.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
-use super::error::Problem;
-use super::record::{Format, Line, MAX_LINE, Record};
+use super::record::{self, Format, HEADERS, MAX_LINE, Record, SYNCED};
 
 /// How far a journal is sound.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,63 +16,52 @@ pub struct Sound {
     pub length: u64,
     /// How the last of them are written.
     pub format: Format,
-    /// Bytes after those. None of them was ever vouched for.
+    /// Bytes after those that were never vouched for.
     pub tail: u64,
+    /// The number of the line after the sound ones, if that was vouched for: no guess is good enough.
+    pub damaged: Option<usize>,
 }
 
-/// Hands over the records of a journal, as far as it is sound.
-pub fn replay(
-    mut file: impl BufRead,
-    mut apply: impl FnMut(Record) -> io::Result<()>,
-) -> Result<Sound, Problem> {
+/// What is said of a file that is something else.
+pub const NO_JOURNAL: &str = "this is no journal, and is left alone";
+
+/// Hands over the records of a journal, as far as it is sound. A line is read as a whole, however
+/// long damage has made it.
+pub fn replay(mut file: impl BufRead, mut apply: impl FnMut(Record)) -> io::Result<Sound> {
     let mut sound = Sound::default();
     let (mut format, mut damaged, mut line) = (Format::default(), None, Vec::new());
     for number in 1.. {
-        let length = read_line(&mut file, &mut line)?;
-        if length == 0 {
-            break;
-        } else if number == 1 && !Line::begins_journal(&line) {
-            return Err(Problem::NoJournal);
+        line.clear();
+        let length = file.read_until(b'\n', &mut line)? as u64;
+        if number == 1 && !HEADERS.iter().any(|(it, _)| it.as_bytes().starts_with(&line)) {
+            return Err(io::Error::other(NO_JOURNAL));
         }
-        let said = Line::parse(&line, format);
-        if let Some(Line::Header(named)) = said {
-            format = named;
+        if let Some((_, named)) = HEADERS.iter().find(|(it, _)| it.as_bytes() == line) {
+            format = *named;
         }
-        damaged = damaged.or(said.is_none().then_some(number));
-        match damaged {
-            Some(line_number) if vouches(&said, &line, format) => {
-                return Err(Problem::Damaged { line: line_number });
+        let records = record::parse(&line, format);
+        damaged = damaged.or(records.is_none().then_some(number));
+        match records {
+            _ if length == 0 => break,
+            Some(records) if damaged.is_none() => {
+                (sound.length, sound.format) = (sound.length + length, format);
+                records.into_iter().for_each(&mut apply);
             }
-            Some(_) => sound.tail += length,
-            None => {
-                sound = Sound { length: sound.length + length, format, tail: 0 };
-                if let Some(Line::Records(records)) = said {
-                    records.into_iter().try_for_each(&mut apply)?;
-                }
-            }
+            _ if vouches(&line, format) => return Ok(Sound { damaged, ..sound }),
+            _ => sound.tail += length,
         }
     }
     Ok(sound)
 }
 
 /// Whether somebody may have been told that everything up to this line is on disk. A mark says so;
-/// version 1 had none, so any line of it may have been vouched for, if it has an end.
-fn vouches(said: &Option<Line>, line: &[u8], format: Format) -> bool {
+/// version 1 had none, so any line of it may have been vouched for, if it has an end, or
+/// was more than one.
+fn vouches(line: &[u8], format: Format) -> bool {
     match format {
-        Format::V1 => line.ends_with(b"\n") || line.len() == MAX_LINE,
-        Format::V2 => *said == Some(Line::Synced),
+        Format::V1 => line.ends_with(b"\n") || line.len() > MAX_LINE,
+        Format::V2 => line == SYNCED.as_bytes(),
     }
-}
-
-/// The next line, its end included, and its length. Of one that is too long only so much is kept
-/// that it is seen to be.
-fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
-    line.clear();
-    let mut length = file.take(MAX_LINE as u64).read_until(b'\n', line)?;
-    if length == MAX_LINE && !line.ends_with(b"\n") {
-        length += file.skip_until(b'\n')?;
-    }
-    Ok(length as u64)
 }
 
 #[cfg(test)]
@@ -82,7 +70,7 @@ mod tests {
     use super::*;
     use crate::order::OrderId;
 
-    const HEADER_1: &str = "# orderpay journal 1: checksum, state, time, order, receipt\n";
+    const HEADER_1: &str = HEADERS[1].0;
     const SETTLED_1: &str = "9610b65a settled 2026-11-22T13:53:18.123Z 4711 支付成功\n";
     const DELIVERED_1: &str = "b5e1c66d delivered 2026-11-22T13:53:18.127Z 4711 支付成功\n";
 
@@ -92,28 +80,24 @@ mod tests {
     }
 
     /// The lines of what is handed over, and what is said of the journal.
-    fn read(journal: &[u8]) -> (Vec<String>, Result<Sound, Problem>) {
+    fn read(journal: &[u8]) -> (Vec<String>, io::Result<Sound>) {
         let mut lines = Vec::new();
-        let sound = replay(journal, |record| {
-            lines.push(record.line());
-            Ok(())
-        });
+        let sound = replay(journal, |record| lines.push(record.line()));
         (lines, sound)
     }
 
     /// The line that a refusal names.
     fn damaged(journal: &[u8]) -> usize {
-        match read(journal).1 {
-            Err(Problem::Damaged { line }) => line,
-            other => panic!("{other:?} of {}", journal.escape_ascii()),
-        }
+        let found = read(journal).1.unwrap();
+        found.damaged.unwrap_or_else(|| panic!("{found:?} of {}", journal.escape_ascii()))
     }
 
     #[test]
     fn records_are_handed_over_in_the_order_of_their_lines() {
         let lines: Vec<String> = (0..9).map(forgotten).collect();
         let journal = [HEADER, MARK, &lines[..4].concat(), MARK, &lines[4..].concat()].concat();
-        let sound = Sound { length: journal.len() as u64, format: Format::V2, tail: 0 };
+        let sound =
+            Sound { length: journal.len() as u64, format: Format::V2, tail: 0, damaged: None };
         let (handed_over, found) = read(journal.as_bytes());
         assert_eq!((handed_over, found.unwrap()), (lines, sound));
     }
@@ -131,7 +115,7 @@ mod tests {
             let (handed_over, found) = read(journal.as_bytes());
             let length = before.len() as u64;
             let tail = journal.len() as u64 - length;
-            assert_eq!(found.unwrap(), Sound { length, format: Format::V2, tail });
+            assert_eq!(found.unwrap(), Sound { length, format: Format::V2, tail, damaged: None });
             assert_eq!(handed_over, [line.as_str()], "nothing behind the damage");
             assert_eq!(damaged((journal + MARK).as_bytes()), 5);
         }
@@ -167,7 +151,7 @@ mod tests {
         for torn in ["x", &SETTLED_1[..20], SETTLED_1.trim_end(), HEADER.trim_end()] {
             let (_, found) = read([HEADER_1, SETTLED_1, torn].concat().as_bytes());
             let (length, tail) = ((HEADER_1.len() + SETTLED_1.len()) as u64, torn.len() as u64);
-            assert_eq!(found.unwrap(), Sound { length, format: Format::V1, tail });
+            assert_eq!(found.unwrap(), Sound { length, format: Format::V1, tail, damaged: None });
         }
         let behind = [HEADER, "damage\n", HEADER_1].concat();
         assert_eq!(damaged(behind.as_bytes()), 2);
@@ -177,7 +161,7 @@ mod tests {
     fn what_does_not_begin_as_a_journal_is_none() {
         for other in ["\n", "a letter", "#\n", "\0\0", MARK, &HEADER.replace("2:", "3:")] {
             let (handed_over, found) = read([other, HEADER, MARK].concat().as_bytes());
-            assert!(matches!(found, Err(Problem::NoJournal)), "{other:?}");
+            assert_eq!(found.unwrap_err().to_string(), NO_JOURNAL, "{other:?}");
             assert!(handed_over.is_empty());
         }
         for header in [HEADER, HEADER_1] {
@@ -198,7 +182,10 @@ mod tests {
             damaged[at] ^= 1 << bit;
             let (handed_over, found) = read(&damaged);
             let harmless = handed_over.starts_with(&vouched);
-            assert!(found.is_err() || harmless, "bit {bit} of byte {at}: {handed_over:?}");
+            assert!(
+                found.is_err() || found.is_ok_and(|it| it.damaged.is_some()) || harmless,
+                "bit {bit} of byte {at}: {handed_over:?}"
+            );
         }
     }
 }

@@ -499,6 +499,7 @@ pub mod tests {
         journal.commit_timeout = Duration::from_millis(500);
         let journal = Running::new(journal);
         settle(&journal, "a").unwrap();
+        journal.rest();
         let disk = lock(&journal.disk);
         let start = Instant::now();
         let commit = journal.record(&settled("b")).unwrap();

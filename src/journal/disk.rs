@@ -52,7 +52,7 @@ impl Disk {
             let (path, advice) = (path.display(), "restore the file, or delete the line and lose");
             return Err(format!("{path}:{line}: this line is damaged; {advice} what it says"));
         }
-        let (notes, limit) = (Vec::new(), SMALL.max(2 * synced));
+        let (notes, limit) = (Vec::new(), SMALL.max(a_little_more(synced)));
         let mut disk =
             Disk { path: named, file, format, synced, written: synced, notes, failed: true, limit };
         disk.repair().map_err(fail)?;
@@ -113,11 +113,11 @@ impl Disk {
         Ok(())
     }
 
-    /// Rewrites the file if it has grown enough. What can't be rewritten stays as good as it was,
-    /// and is left alone until it has doubled again.
+    /// Rewrites the file if it has grown enough. What can't be rewritten stays as good as it was, and
+    /// that is tried again soon: before there is no room left for it.
     pub fn rewrite_if_due(&mut self, is_current: impl Fn(&Record) -> bool) {
         if self.written >= self.limit && !self.failed {
-            self.limit = 2 * self.written;
+            self.limit = a_little_more(self.written);
             let _ = self.rewrite(is_current);
         }
     }
@@ -168,6 +168,11 @@ impl Disk {
         }?;
         Ok((file, length))
     }
+}
+
+/// The size at which a file is rewritten if it is not known how much of it is worth remembering.
+fn a_little_more(size: u64) -> u64 {
+    size + size / 32
 }
 
 /// Opens or makes the file, and locks it; with the name that is its own, not that of a symbolic link:
@@ -524,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rewriting_that_keeps_much_waits_till_it_has_doubled_also_over_a_restart() {
+    fn a_rewriting_that_keeps_much_waits_till_it_has_doubled_but_for_a_restart() {
         let folder = Folder::new("doubled");
         let journal = folder.by_hand();
         (0..4000).for_each(|order| journal.note(&settled(&order.to_string())));
@@ -532,12 +537,12 @@ mod tests {
         let size = folder.bytes().len() as u64;
         assert_eq!(lock(&journal.disk).limit, 2 * size);
         drop(journal);
-        assert_eq!(lock(&folder.by_hand().disk).limit, 2 * size);
+        assert_eq!(lock(&folder.by_hand().disk).limit, a_little_more(size));
         assert_eq!(folder.read().0.len(), 4000);
     }
 
     #[test]
-    fn a_rewriting_that_fails_changes_nothing_and_is_left_till_it_has_doubled_again() {
+    fn a_rewriting_that_fails_changes_nothing_and_is_tried_again_soon() {
         let folder = Folder::new("unwritable");
         let journal = folder.by_hand();
         (0..4000).for_each(|order| journal.note(&settled(&order.to_string())));
@@ -545,7 +550,7 @@ mod tests {
         fs::create_dir_all(folder.0.join("journal.rewrite/x")).unwrap();
         write_all(&journal, |_| false);
         let size = folder.bytes().len() as u64;
-        assert_eq!(lock(&journal.disk).limit, 2 * size);
+        assert_eq!(lock(&journal.disk).limit, a_little_more(size));
         drop(journal);
         assert_eq!(folder.read().0.len(), 4000);
     }

@@ -18,7 +18,7 @@ const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 pub struct Client {
     pub stream: TcpStream,
     /// What arrived and was not asked for yet.
-    received: Vec<u8>,
+    pub received: Vec<u8>,
 }
 
 impl From<TcpStream> for Client {

@@ -84,9 +84,10 @@ impl EventSource {
                 }
             }
             Ready::Open { client, parser } => {
-                let ended = client
-                    .try_more(deadline)
-                    .is_err_and(|error| error.kind() != io::ErrorKind::TimedOut);
+                // What came with the head is there already.
+                let is_end = |error: io::Error| error.kind() != io::ErrorKind::TimedOut;
+                let ended =
+                    client.received.is_empty() && client.try_more(deadline).is_err_and(is_end);
                 // Nobody listens to the opening, on the original's page.
                 let events = parser.push(&client.take_received()).into_iter();
                 self.events.extend(events.filter(|event| event.kind != "waiting"));

@@ -60,21 +60,19 @@ pub enum Command {
 /// Sets an option to a value, if that is one that it takes.
 type Set = fn(&mut Config, &str) -> Option<()>;
 
-/// Every option that has a value: its default, if it has one, and what it takes.
-const OPTIONS: [(&str, &str, &str, Set); 9] = [
-    ("--listen", "localhost:8888", ADDRESS, |it, value| listen(&mut it.listen, value)),
-    ("--timeout", "60", SECONDS, |it, value| seconds(value).map(|new| it.timeout = new)),
-    ("--heartbeat", "15", SECONDS_OR_NONE, |it, value| {
+/// Every option that has a value, and what it takes. Its default is the one that [`HELP`] shows.
+const OPTIONS: [(&str, &str, Set); 9] = [
+    ("--listen", ADDRESS, |it, value| listen(value).map(|new| it.listen.extend(new))),
+    ("--timeout", SECONDS, |it, value| seconds(value).map(|new| it.timeout = new)),
+    ("--heartbeat", SECONDS_OR_NONE, |it, value| {
         seconds_or_none(value).map(|new| it.heartbeat = new)
     }),
-    ("--keep", "3600", SECONDS, |it, value| seconds(value).map(|new| it.keep = new)),
-    ("--remember", "65536", NUMBER, |it, value| number(value).map(|new| it.remember = new)),
-    ("--max-connections", "1024", NUMBER, |it, value| {
-        number(value).map(|new| it.max_connections = new)
-    }),
-    ("--token", "", TOKEN, |it, value| token(value).map(|new| it.token = Some(new))),
-    ("--journal", "", FILE, |it, value| file(value).map(|new| it.journal = Some(new))),
-    ("--quiet", "", FLAG, |it, value| flag(value).map(|new| it.quiet = new)),
+    ("--keep", SECONDS, |it, value| seconds(value).map(|new| it.keep = new)),
+    ("--remember", NUMBER, |it, value| number(value).map(|new| it.remember = new)),
+    ("--max-connections", NUMBER, |it, value| number(value).map(|new| it.max_connections = new)),
+    ("--token", TOKEN, |it, value| token(value).map(|new| it.token = Some(new))),
+    ("--journal", FILE, |it, value| file(value).map(|new| it.journal = Some(new))),
+    ("--quiet", FLAG, |it, value| flag(value).map(|new| it.quiet = new)),
 ];
 
 const ADDRESS: &str = "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:0";
@@ -89,7 +87,7 @@ const FLAG: &str = "0 or 1";
 /// names what is wrong, its value, and what is accepted.
 pub fn parse(
     arguments: impl IntoIterator<Item = String>,
-    environment: impl Fn(&str) -> Option<String>,
+    environment: impl Fn(&str) -> Result<Option<String>, String>,
 ) -> Result<Command, String> {
     let mut arguments = arguments.into_iter().peekable();
     if arguments.next_if_eq("healthcheck").is_some() {
@@ -119,7 +117,7 @@ pub fn parse(
 /// The URL that is given, or where a server with this environment is found.
 fn healthcheck(
     mut arguments: impl Iterator<Item = String>,
-    environment: impl Fn(&str) -> Option<String>,
+    environment: impl Fn(&str) -> Result<Option<String>, String>,
 ) -> Result<Command, String> {
     match (arguments.next(), arguments.next()) {
         (_, Some(surplus)) => Err(unknown(&surplus)),
@@ -140,17 +138,18 @@ fn unknown(argument: &str) -> String {
 impl Config {
     fn read(
         given: &[(String, String)],
-        environment: impl Fn(&str) -> Option<String>,
+        environment: impl Fn(&str) -> Result<Option<String>, String>,
     ) -> Result<Config, String> {
         let mut config = Config::default();
-        for (option, default, takes, set) in OPTIONS {
+        for (option, takes, set) in OPTIONS {
             let mut values: Vec<_> =
                 given.iter().filter(|(name, _)| name == option).cloned().collect();
             if values.is_empty() {
                 let variable = variable(option);
-                let value = environment(&variable).filter(|value| !value.is_empty());
-                let value = value.unwrap_or_else(|| default.to_owned());
-                values.extend((!value.is_empty()).then_some((variable, value)));
+                // To be set and empty means not to be set; but a token must not fail open.
+                let is_set = |value: &String| !value.is_empty() || option == "--token";
+                let value = environment(&variable)?.filter(is_set).or_else(|| default(option));
+                values.extend(value.map(|value| (variable, value)));
             }
             for (name, value) in values {
                 set(&mut config, &value).ok_or_else(|| refusal(&name, &value, takes))?;
@@ -163,6 +162,13 @@ impl Config {
     fn url(&self) -> String {
         self.listen.iter().flatten().next().map(|it| format!("http://{it}")).unwrap_or_default()
     }
+}
+
+/// What the help shows at the end of the option's line.
+fn default(option: &str) -> Option<String> {
+    let line = HELP.lines().find(|line| line.trim_start().starts_with(option))?;
+    let shown = line.strip_suffix(']')?.rsplit_once('[')?.1;
+    (shown != "none").then(|| shown.to_owned())
 }
 
 /// `--max-connections` is `ORDERPAY_MAX_CONNECTIONS`.
@@ -181,10 +187,8 @@ fn refusal(name: &str, value: &str, takes: &str) -> String {
 }
 
 /// A variable can have several, with commas between them.
-fn listen(listen: &mut Vec<Vec<SocketAddr>>, value: &str) -> Option<()> {
-    let addresses = value.split(',').map(|text| address::resolve(text.trim()).ok());
-    listen.extend(addresses.collect::<Option<Vec<_>>>()?);
-    Some(())
+fn listen(value: &str) -> Option<Vec<Vec<SocketAddr>>> {
+    value.split(',').map(|text| address::resolve(text.trim()).ok()).collect()
 }
 
 /// The max is longer than any demo, and far from what a clock can't add.
@@ -231,7 +235,7 @@ mod tests {
             line.split(' ').filter(|it| !it.is_empty()).partition(|it| it.starts_with("ORDERPAY_"));
         parse(arguments.into_iter().map(String::from), |name| {
             let value = |it: &&str| it.strip_prefix(name)?.strip_prefix('=').map(String::from);
-            variables.iter().find_map(value)
+            Ok(variables.iter().find_map(value))
         })
     }
 
@@ -250,11 +254,10 @@ mod tests {
     #[test]
     fn help_fits_a_terminal_and_shows_each_option_with_its_default() {
         assert!(HELP.lines().count() < 24 && HELP.lines().all(|line| line.chars().count() <= 80));
-        for (option, default, ..) in OPTIONS {
+        for (option, ..) in OPTIONS {
             let line = HELP.lines().find(|line| line.trim_start().starts_with(option));
             let line = line.unwrap_or_else(|| panic!("no help on {option}"));
-            let shown = line.rsplit_once(" [").map_or("", |(_, shown)| shown.trim_end_matches(']'));
-            assert!(shown == default || (default.is_empty() && shown == "none"), "{line}");
+            assert_eq!(line.ends_with(']'), option != "--quiet", "a flag alone has no default");
         }
     }
 
@@ -325,6 +328,7 @@ mod tests {
             ("--remember +1", r#"--remember "+1""#, NUMBER),
             ("--max-connections 1.5", r#"--max-connections "1.5""#, NUMBER),
             ("--token=", "--token (not shown)", TOKEN),
+            ("ORDERPAY_TOKEN=", "ORDERPAY_TOKEN (not shown)", TOKEN),
             ("ORDERPAY_TOKEN=支付", "ORDERPAY_TOKEN (not shown)", TOKEN),
             ("--journal", r#"--journal """#, FILE),
             ("ORDERPAY_QUIET=yes", r#"ORDERPAY_QUIET "yes""#, FLAG),

@@ -1,14 +1,16 @@
 //! `orderpay healthcheck`: for images that have no shell and no curl.
 
-use std::io;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::address;
-use crate::connection::{DeadlineStream, is_timeout, time_left};
+use crate::deadline::{DeadlineStream, is_timeout, time_left};
 
 /// From the first address that is tried to the answer; what a resolver takes comes on top.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// In bytes: what answers without an end is no server of ours.
+const MAX_LINE: u64 = 1024;
 
 /// Asks the server at `url` (`http://HOST:PORT`, its path does not matter) for `/healthz`; an error
 /// says why it is not well.
@@ -34,12 +36,11 @@ fn ask(authority: &str) -> io::Result<String> {
     let request =
         format!("GET /healthz HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
     let stream = connect(&addresses, deadline)?;
-    let mut stream = DeadlineStream::new(&stream);
-    stream.write_all(request.as_bytes(), deadline)?;
-    let mut answer = Vec::new();
-    while !answer.contains(&b'\n') && stream.read(&mut answer, deadline)? > 0 {}
-    let answer = String::from_utf8_lossy(&answer);
-    Ok(answer.lines().next().unwrap_or_default().to_owned())
+    let mut stream = DeadlineStream::new(&stream, deadline);
+    stream.write_all(request.as_bytes())?;
+    let mut line = String::new();
+    BufReader::new(stream.take(MAX_LINE)).read_line(&mut line)?;
+    Ok(line.trim_end().to_owned())
 }
 
 fn connect(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {

@@ -57,6 +57,7 @@ pub mod app;
 pub mod closing;
 pub mod config;
 pub mod connection;
+pub mod deadline;
 pub mod events;
 pub mod healthcheck;
 pub mod journal;

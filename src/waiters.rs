@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Instant, SystemTime};
 
 use crate::closing::{self, Lingering};
-use crate::events::{Event, Events};
+use crate::events::{self, Event, Events, peer};
 use crate::journal::{Commit, Journal, Record};
 use crate::order::{OrderId, OrderResult};
 use crate::orders::Admission;
@@ -114,7 +114,8 @@ impl Waiters {
             Admission::Opens(round) => return Some(round),
             Admission::Waits(round) => self.park(id, round, stream, last_event_id),
             Admission::Gets(round, result) => {
-                self.events.record(Event::Fetched { order: id, stream });
+                self.events
+                    .record(Event::Fetched, format_args!("order={id} peer={}", peer(stream)));
                 let bytes = [&opening(round)[..], sse::paid(&result).as_bytes()].concat();
                 self.end(id, slice::from_ref(stream), &bytes, Some(round));
             }
@@ -131,9 +132,18 @@ impl Waiters {
         last_event_id: Option<&[u8]>,
     ) {
         if (&**stream).write_all(&opening(round)).is_err() {
-            return self.events.record(Event::Vanished { order: id, stream });
+            return self
+                .events
+                .record(Event::Vanished, format_args!("order={id} peer={}", peer(stream)));
         }
-        self.events.record(Event::Waiting { order: id, stream, last_event_id });
+        let peer = peer(stream);
+        match last_event_id.map(events::chosen) {
+            None => self.events.record(Event::Waiting, format_args!("order={id} peer={peer}")),
+            Some(last) => self.events.record(
+                Event::Waiting,
+                format_args!("order={id} peer={peer} last_event_id=\"{last}\""),
+            ),
+        }
         let mut table = lock(&self.table);
         // At a stop nobody is parked any more: its browser comes back.
         if !table.closed {
@@ -155,7 +165,7 @@ impl Waiters {
     }
 
     fn turn_away(&self, id: &OrderId, stream: &Arc<TcpStream>) {
-        self.events.record(Event::Full { order: id, stream });
+        self.events.record(Event::Full, format_args!("order={id} peer={}", peer(stream)));
         let bytes = [&response::stream_head(SystemTime::now()), sse::FULL.as_bytes()].concat();
         self.end(id, slice::from_ref(stream), &bytes, None);
     }
@@ -280,7 +290,7 @@ impl Waiters {
         };
         shed.into_iter().for_each(closing::close);
         for stream in gone {
-            self.events.record(Event::Vanished { order: id, stream });
+            self.events.record(Event::Vanished, format_args!("order={id} peer={}", peer(stream)));
         }
         reached.len()
     }

@@ -3,23 +3,23 @@
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::events::{Event, Events, peer};
 use crate::metrics;
 use crate::order::{OrderId, OrderResult};
-use crate::page::{self, PageData};
+use crate::page;
 use crate::request::Request;
-use crate::response::{Response, is_error};
+use crate::response::Response;
 use crate::routes::{self, Route, Wait};
 use crate::slots::Slots;
 use crate::waiters::{Payment, Waiters};
 
 /// What all connections share.
 pub struct App {
+    pub config: Config,
     pub waiters: Waiters,
     pub slots: Slots,
     pub events: Arc<Events>,
-    pub page_data: PageData,
-    pub token: Option<String>,
 }
 
 const UNRECORDED: &str = "the journal can't be written";
@@ -27,34 +27,24 @@ const UNRECORDED: &str = "the journal can't be written";
 impl App {
     /// The answer to a request that came on `stream`, unless it breaks out of HTTP to wait.
     pub fn answer(&self, request: &Request<'_>, stream: &TcpStream) -> Result<Response, Wait> {
-        let route = match routes::route(request, self.token.as_deref()) {
-            Ok(route) => route,
-            Err(error) => return Ok(error),
-        };
-        Ok(match route {
-            Route::Wait(wait) => return Err(wait),
-            Route::Stop(order) => self.stop(&order, stream),
-            Route::Pay(order, result) => self.pay(&order, &result),
+        Ok(match routes::route(request, self.config.token.as_deref()) {
+            Err(error) => error,
+            Ok(Route::Wait(wait)) => return Err(wait),
+            Ok(Route::Stop(order)) => self.stop(&order, stream),
+            Ok(Route::Pay(order, result)) => self.pay(&order, &result),
             // Relative, so that a proxy may serve all this under a path of its own.
-            Route::Redirect => Response::empty(302).with("Location", "sse/test"),
-            Route::Page { order, base } => page(&order, base, &self.page_data),
-            Route::Asset(asset) => {
+            Ok(Route::Redirect) => Response::empty(302).with("Location", "sse/test"),
+            Ok(Route::Page { order, base }) => page(&order, base, &self.config),
+            Ok(Route::Asset(asset)) => {
                 Response::file(asset.media, asset.content).with("X-Content-Type-Options", "nosniff")
             }
-            Route::Health if self.waiters.healthy() => Response::new(200, "text/plain", "ok"),
-            Route::Health => unavailable(UNRECORDED),
-            Route::Metrics => {
+            Ok(Route::Health) if self.waiters.healthy() => Response::new(200, "text/plain", "ok"),
+            Ok(Route::Health) => unavailable(UNRECORDED),
+            Ok(Route::Metrics) => {
                 let figures = metrics::render(&self.waiters, &self.slots, &self.events);
                 Response::new(200, metrics::MEDIA, figures)
             }
         })
-    }
-
-    /// Tells the log why a request was answered with an error, if it was.
-    pub fn record_refusal(&self, response: &Response, stream: &TcpStream) {
-        if is_error(response.status) {
-            self.events.record_refusal(response.status, stream, response.body.trim_end());
-        }
     }
 
     /// RFC 9110, section 15.3.5, and WHATWG HTML, section 9.2.3: 204 stops an EventSource.
@@ -81,8 +71,8 @@ impl App {
     }
 }
 
-fn page(order: &OrderId, base: &str, data: &PageData) -> Response {
-    Response::new(200, "text/html;charset=UTF-8", page::page(order, base, data))
+fn page(order: &OrderId, base: &str, config: &Config) -> Response {
+    Response::new(200, "text/html;charset=UTF-8", page::page(order, base, config))
         .with("X-Content-Type-Options", "nosniff")
         .with("Content-Security-Policy", page::SECURITY_POLICY)
         .with("Referrer-Policy", "no-referrer")

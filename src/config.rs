@@ -1,10 +1,10 @@
 //! Options and environment: an option beats the environment, the environment the default.
 
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
-
-use crate::address;
 
 /// Shown by `--help`; it fits a terminal of 80 by 24, with room for the next prompt.
 pub const HELP: &str = "\
@@ -178,43 +178,51 @@ fn variable(option: &str) -> String {
 
 /// `name` is what the user called it. A token is a secret, so it is not repeated.
 fn refusal(name: &str, value: &str, takes: &str) -> String {
-    match name {
-        "--token" | "ORDERPAY_TOKEN" => {
-            format!("{name} (not shown) is not accepted: it takes {takes}")
-        }
-        _ => format!("{name} {value:?} is not accepted: it takes {takes}"),
-    }
+    let is_secret = matches!(name, "--token" | "ORDERPAY_TOKEN");
+    let value = if is_secret { "(not shown)".into() } else { format!("{value:?}") };
+    format!("{name} {value} is not accepted: it takes {takes}")
 }
 
 /// A variable can have several, with commas between them.
 fn listen(value: &str) -> Option<Vec<Vec<SocketAddr>>> {
-    value.split(',').map(|text| address::resolve(text.trim()).ok()).collect()
+    value.split(',').map(|text| resolve(text.trim()).ok()).collect()
+}
+
+/// `HOST:PORT` → the addresses that it stands for. `localhost` is the loopback, of both families,
+/// whatever a resolver says (RFC 6761, section 6.3): in an image of one file there is none to ask.
+pub fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if host.eq_ignore_ascii_case("localhost") => {
+            let port: u16 = port.parse().map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
+            let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            Ok(loopback.map(|ip| SocketAddr::new(ip, port)).into())
+        }
+        _ => text.to_socket_addrs().map(Iterator::collect),
+    }
 }
 
 /// The max is longer than any demo, and far from what a clock can't add.
 fn seconds(value: &str) -> Option<Duration> {
-    let seconds = decimal(value)?;
-    (0.001..=1e8).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+    plain(value).filter(|it| (0.001..=1e8).contains(it)).map(Duration::from_secs_f64)
 }
 
 fn seconds_or_none(value: &str) -> Option<Duration> {
-    if decimal(value)? == 0.0 { Some(Duration::ZERO) } else { seconds(value) }
+    if plain(value) == Some(0.0) { Some(Duration::ZERO) } else { seconds(value) }
 }
 
-/// Plain digits with or without a point: no sign, no exponent, no `inf`.
-fn decimal(value: &str) -> Option<f64> {
+fn number(value: &str) -> Option<usize> {
+    plain(value).filter(|it| (1..=100_000_000).contains(it))
+}
+
+/// Plain digits, with a point where the type has one: no sign, no exponent, no `inf`.
+fn plain<T: FromStr>(value: &str) -> Option<T> {
     let is_plain = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     value.parse().ok().filter(|_| is_plain)
 }
 
-fn number(value: &str) -> Option<usize> {
-    let is_plain = value.bytes().all(|byte| byte.is_ascii_digit());
-    value.parse().ok().filter(|it| is_plain && (1..=100_000_000).contains(it))
-}
-
 fn token(value: &str) -> Option<String> {
-    let is_sendable = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
-    is_sendable.then(|| value.to_owned())
+    let is_sendable = value.bytes().all(|byte| byte.is_ascii_graphic());
+    (is_sendable && !value.is_empty()).then(|| value.to_owned())
 }
 
 fn file(value: &str) -> Option<PathBuf> {
@@ -355,6 +363,27 @@ mod tests {
                  --version"
             );
             assert_eq!(parsed(line), Err(expected), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn localhost_needs_no_resolver_and_is_both_families() {
+        let both = ["127.0.0.1:80".parse().unwrap(), "[::1]:80".parse().unwrap()];
+        assert_eq!(resolve("localhost:80").unwrap(), both);
+        assert_eq!(resolve("LOCALHOST:80").unwrap(), both);
+    }
+
+    #[test]
+    fn numbers_stand_for_themselves() {
+        for text in ["0.0.0.0:8888", "[::]:8888", "[fe80::1%1]:0"] {
+            assert_eq!(resolve(text).unwrap(), [text.parse().unwrap()], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_and_port_is_an_error() {
+        for text in ["", "localhost", "localhost:", "localhost:x", "localhost:65536", "::1", ":"] {
+            assert!(resolve(text).is_err(), "{text:?}");
         }
     }
 }

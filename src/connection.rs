@@ -82,7 +82,7 @@ impl Connection<'_> {
                     && self.receive(Part::Body, BODY_TIMEOUT)
             }
             Ok(Progress::Whole(request, len)) => {
-                self.slot.mark_busy();
+                self.slot.set_idle(false);
                 let response = self.app.answer(&request, self.slot.stream())?;
                 let keep_alive = request.head.keep_alive();
                 let head_only = request.head.method == b"HEAD";
@@ -116,11 +116,11 @@ impl Connection<'_> {
     }
 
     fn send(&mut self, response: &Response, keep_alive: bool, head_only: bool) -> bool {
-        self.app.record_refusal(response, self.slot.stream());
+        self.app.events.record_refusal(response, self.slot.stream());
         let in_a_hurry = self.patience < IDLE_TIMEOUT;
         let keep_alive = keep_alive && !in_a_hurry && self.app.slots.may_keep_alive();
         let bytes = response.to_bytes(SystemTime::now(), keep_alive, head_only);
-        self.slot.mark_idle();
+        self.slot.set_idle(true);
         let written = self.write(&bytes);
         if written && !keep_alive {
             closing::linger(self.slot.stream(), self.patience);

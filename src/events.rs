@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use crate::response::{STATUSES, is_error};
+use crate::response::{Response, STATUSES, is_error};
 use crate::utc::Utc;
 
 /// Something worth a line, which names it in lower case, and a count.
@@ -48,19 +48,15 @@ pub enum Event {
 /// The log, and the counts since the start.
 #[derive(Default)]
 pub struct Events {
-    log: Option<SyncSender<Line>>,
+    log: Option<SyncSender<Job>>,
     /// Lines that found no place, and that the log does not know of yet.
     dropped: AtomicU64,
     counts: [AtomicU64; Event::Stopped as usize + 1],
     refusals: [AtomicU64; STATUSES.len()],
 }
 
-/// What the log's thread is given.
-enum Line {
-    Text(String),
-    /// To be told when everything before it is written.
-    Flush(SyncSender<()>),
-}
+/// What the log's thread does, one after the other.
+type Job = Box<dyn FnOnce() + Send>;
 
 /// So many lines wait for stderr at most; past that they are dropped, because a terminal that is
 /// stopped with Ctrl-S, or a pipe that nobody reads, must not stop a payment.
@@ -80,9 +76,9 @@ impl Events {
 
     /// Counts, and logs to stderr from a thread of its own.
     pub fn logged() -> io::Result<Self> {
-        let (log, lines) = mpsc::sync_channel(BACKLOG);
-        let log_all = move || lines.into_iter().for_each(log_line);
-        thread::Builder::new().name("log".into()).stack_size(STACK).spawn(log_all)?;
+        let (log, jobs) = mpsc::sync_channel::<Job>(BACKLOG);
+        let run = move || jobs.into_iter().for_each(|job| job());
+        thread::Builder::new().name("log".into()).stack_size(STACK).spawn(run)?;
         Ok(Events { log: Some(log), ..Events::default() })
     }
 
@@ -98,19 +94,23 @@ impl Events {
             if dropped > 0 {
                 text.insert_str(0, &format!("{now} event=dropped lines={dropped}\n"));
             }
-            if log.try_send(Line::Text(text)).is_err() {
+            // A closed stderr stops nothing.
+            let write = move || _ = io::stderr().write_all(text.as_bytes());
+            if log.try_send(Box::new(write)).is_err() {
                 self.dropped.fetch_add(dropped + 1, Relaxed);
             }
         }
     }
 
-    /// Records that a request was answered with an error.
-    pub fn record_refusal(&self, status: u16, stream: &TcpStream, reason: &str) {
-        if let Some(at) = STATUSES.iter().position(|(it, _)| *it == status) {
+    /// Records why a request was answered with an error, if it was.
+    pub fn record_refusal(&self, answer: &Response, stream: &TcpStream) {
+        let (status, reason, peer) = (answer.status, answer.body.trim_end(), peer(stream));
+        let known = STATUSES.iter().position(|(it, _)| *it == status);
+        if let Some(at) = known.filter(|_| is_error(status)) {
             self.refusals[at].fetch_add(1, Relaxed);
+            let details = format_args!("status={status} peer={peer} reason={reason:?}");
+            self.record(Event::Refused, details);
         }
-        let peer = peer(stream);
-        self.record(Event::Refused, format_args!("status={status} peer={peer} reason={reason:?}"));
     }
 
     /// How often this has happened since the start.
@@ -128,18 +128,10 @@ impl Events {
     pub fn flush(&self) {
         if let Some(log) = &self.log {
             let (flush, flushed) = mpsc::sync_channel(1);
-            let _ = log.try_send(Line::Flush(flush));
+            let _ = log.try_send(Box::new(move || _ = flush.send(())));
             let _ = flushed.recv_timeout(FLUSH);
         }
     }
-}
-
-/// A closed stderr, or nobody who waits any more, stops nothing.
-fn log_line(line: Line) {
-    let _ = match line {
-        Line::Text(text) => io::stderr().write_all(text.as_bytes()),
-        Line::Flush(flushed) => flushed.send(()).map_err(io::Error::other),
-    };
 }
 
 /// The other end of a connection, if it is still known.

@@ -34,25 +34,25 @@
 //! - [`request`]: bytes → a whole request, more needed, or a refusal
 //! - [`response`]: status, head, the one place that writes one
 //! - [`sse`]: one event, one frame, one write
+//! - [`config`]: options and environment
 //! - [`page`]: `www/`, embedded
 //! - [`routes`]: a request → what is wanted
 //! - [`os`]: the few things that std lacks
 //! - [`events`]: the log, and what is counted
+//! - [`deadline`]: a stream with a deadline for each step
+//! - [`closing`]: how a connection ends without losing its last bytes
 //! - [`journal`]: results on disk before they are acknowledged
 //! - [`waiters`]: the state machine behind its lock, with real streams
 //! - [`reaper`]: does what is due, and sleeps till the next deadline
-//! - [`slots`]: so many connections at once, and no more
+//! - [`slots`]: who serves and who accepts: so many connections at once, and no more
 //! - [`metrics`]: what is counted, for Prometheus
 //! - [`app`]: a request in, an answer out
 //! - [`connection`]: read a request, answer it, again
 //! - [`server`]: bind, accept, a thread per connection, shut down
-//! - [`address`]: a host and port → its addresses
-//! - [`config`]: options and environment
 //! - [`healthcheck`]: is it well? For images without a shell
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub mod address;
 pub mod app;
 pub mod closing;
 pub mod config;

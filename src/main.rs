@@ -3,11 +3,9 @@
 use std::env::{self, VarError};
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::process;
-use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
-use std::thread;
+use std::sync::{Arc, mpsc};
 
 use orderpay::app::App;
 use orderpay::config::{self, Command, Config};
@@ -15,7 +13,6 @@ use orderpay::events::{Event, Events};
 use orderpay::healthcheck;
 use orderpay::orders::Limits;
 use orderpay::os::{self, StopSignals};
-use orderpay::page::PageData;
 use orderpay::server::{self, Server};
 use orderpay::slots::Slots;
 use orderpay::store::Store;
@@ -50,41 +47,36 @@ fn command() -> Result<Command, String> {
 /// ends that too, at once: nothing has begun that would have to be finished.
 fn serve(config: Config) -> Result<(), String> {
     let signals = StopSignals::hold_back();
-    let (serving, started) = mpsc::sync_channel(1);
+    let (serving, started) = mpsc::sync_channel::<Arc<Server>>(1);
     let stop = move || {
         signals.wait();
-        let _ = started.try_recv().map(Server::stop);
-        process::exit(0)
+        started.try_recv().map_or_else(|_| process::exit(0), |server| server.stop());
     };
-    let stopping = thread::Builder::new().name("stop".into()).spawn(stop).map_err(no_threads)?;
-    start(config, &serving)?;
-    stopping.join().map_err(|_| "can't stop".to_owned())
+    let stopping = server::spawn("stop", stop).map_err(no_threads)?;
+    let server = start(config)?;
+    let _ = serving.send(server.clone());
+    let told = server.clone();
+    // In a thread of its own: a stdout that nobody reads stops nothing.
+    server::spawn("tell", move || told.addresses().for_each(tell)).map_err(no_threads)?;
+    server.reap();
+    stopping.join().map_err(|_| "could not stop in order".to_owned())
 }
 
-/// Starts the server, passes it on to who stops it, and says where it is.
-fn start(config: Config, serving: &SyncSender<Server>) -> Result<(), String> {
+fn tell(address: SocketAddr) {
+    say(&format!("orderpay listening on http://{address}/sse/test\n"));
+}
+
+fn start(config: Config) -> Result<Arc<Server>, String> {
     let listeners = server::bind(&config.listen)?;
-    let addresses: Vec<_> = listeners.iter().flat_map(TcpListener::local_addr).collect();
     let events = if config.quiet { Ok(Events::quiet()) } else { Events::logged() };
     let events = Arc::new(events.map_err(no_threads)?);
     let app = App {
         waiters: waiters(&config, &events)?,
         slots: Slots::new(config.max_connections, listeners.len()),
-        events: events.clone(),
-        page_data: PageData {
-            timeout: config.timeout.as_secs_f64(),
-            heartbeat: config.heartbeat.as_secs_f64(),
-            token: config.token.is_some(),
-        },
-        token: config.token,
+        events,
+        config,
     };
-    let server = Server::start(app, listeners).map_err(no_threads)?;
-    let _ = serving.send(server);
-    for address in addresses {
-        say(&format!("orderpay listening on http://{address}/sse/test\n"));
-        events.record(Event::Listening, format_args!("address={address}"));
-    }
-    Ok(())
+    Server::start(app, listeners).map_err(no_threads)
 }
 
 /// Who waits, and what is settled: with what the journal has kept over a restart.

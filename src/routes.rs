@@ -45,23 +45,15 @@ pub fn route(request: &Request<'_>, token: Option<&str>) -> Result<Route, Respon
     if !METHODS.contains(&request.head.method) {
         return Err(Response::error(501, "unknown method: GET, HEAD and POST are known"));
     }
-    match &*request.path {
-        b"/" => read(request, Route::Redirect),
-        b"/healthz" => read(request, Route::Health),
-        b"/metrics" => read(request, Route::Metrics),
-        path => match path.strip_prefix(b"/sse/") {
-            Some(rest) => route_below_sse(rest, request, token),
-            None => Err(unknown_path()),
-        },
-    }
-}
-
-/// The rest of the path is `NAME` or `NAME/ORDER`.
-fn route_below_sse(
-    rest: &[u8],
-    request: &Request<'_>,
-    token: Option<&str>,
-) -> Result<Route, Response> {
+    let Some(rest) = request.path.strip_prefix(b"/sse/") else {
+        return match &*request.path {
+            b"/" => read(request, Route::Redirect),
+            b"/healthz" => read(request, Route::Health),
+            b"/metrics" => read(request, Route::Metrics),
+            _ => Err(unknown_path()),
+        };
+    };
+    // The rest of the path is `NAME` or `NAME/ORDER`.
     let mut parts = rest.splitn(2, |b| *b == b'/');
     let (name, order) = (parts.next().unwrap_or_default(), parts.next());
     let base = if order.is_some() { "../" } else { "./" };

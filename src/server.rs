@@ -9,7 +9,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::app::App;
@@ -26,33 +26,37 @@ const STOP: Duration = Duration::from_millis(1800);
 
 /// A server that accepts connections, until it is stopped.
 pub struct Server {
-    acceptor: Arc<Acceptor>,
-    reaper: thread::JoinHandle<()>,
-}
-
-/// What the threads share that accept connections.
-struct Acceptor {
     app: App,
     listeners: Vec<TcpListener>,
 }
 
 impl Server {
     /// Serves `app` on these listeners, with threads of its own.
-    pub fn start(app: App, listeners: Vec<TcpListener>) -> io::Result<Server> {
-        let acceptor = Arc::new(Acceptor { app, listeners });
-        let (kept, reaped) = (acceptor.clone(), acceptor.clone());
+    pub fn start(app: App, listeners: Vec<TcpListener>) -> io::Result<Arc<Server>> {
+        let server = Arc::new(Server { app, listeners });
+        let kept = server.clone();
         spawn("journal", move || kept.app.waiters.keep_journal())?;
-        let reaper = spawn("reaper", move || reaper::run(&reaped.app.waiters))?;
-        for _ in &acceptor.listeners {
-            acceptor.start_thread()?;
+        for address in server.addresses() {
+            server.start_thread()?;
+            server.app.events.record(Event::Listening, format_args!("address={address}"));
         }
-        Ok(Server { acceptor, reaper })
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().flat_map(TcpListener::local_addr)
+    }
+
+    /// Ends who has waited long enough, until the server is stopped: work for the thread that started it.
+    pub fn reap(&self) {
+        reaper::run(&self.app.waiters);
     }
 
     /// Stops accepting, finishes what is being answered, ends who waits.
-    pub fn stop(self) {
+    pub fn stop(&self) {
         let asked = Instant::now();
-        let Acceptor { app, listeners } = &*self.acceptor;
+        let Server { app, listeners } = self;
         app.events.record(Event::Stopping, format_args!("waiting={}", app.waiters.counts().0));
         app.slots.close();
         for socket in listeners.iter().flat_map(as_stream) {
@@ -61,16 +65,13 @@ impl Server {
         }
         app.slots.wait_empty(asked + LAST_ANSWERS);
         app.waiters.close(asked + STOP);
-        let _ = self.reaper.join();
         app.events.record(Event::Stopped, format_args!(""));
         app.events.flush();
     }
-}
 
-impl Acceptor {
     fn start_thread(self: &Arc<Self>) -> io::Result<()> {
-        let acceptor = self.clone();
-        spawn("connection", move || acceptor.run()).map(drop)
+        let server = self.clone();
+        spawn("connection", move || server.run()).map(drop)
     }
 
     /// Accepts, serves, and accepts again, as long as there are few who do.
@@ -113,7 +114,8 @@ impl Acceptor {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+/// A thread as small as it may be.
+pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run)
 }
 

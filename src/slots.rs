@@ -42,18 +42,11 @@ struct Table {
 
 struct Served {
     stream: TcpStream,
-    state: Mutex<State>,
-}
-
-/// What the thread of a connection is doing.
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    /// It answers a request.
-    Busy,
-    /// It waits for its client, which has a request to send or an answer to read.
-    Idle { since: Instant },
-    /// It is about to read an end that was made here.
-    Evicted,
+    /// Since when its thread waits for its client, which has a request to send or an answer to read;
+    /// `None` while a request is being answered.
+    idle_since: Mutex<Option<Instant>>,
+    /// Its thread is about to read an end that was made here.
+    evicted: AtomicBool,
 }
 
 /// One connection's place; dropping it releases it.
@@ -97,8 +90,9 @@ impl Slots {
             table.evict();
             table = self.wait(table);
         }
-        let served = Served { stream, state: Mutex::new(State::Idle { since: Instant::now() }) };
-        let slot = Slot { slots: self, number: table.accepted, served: Arc::new(served) };
+        let idle_since = Mutex::new(Some(Instant::now()));
+        let served = Arc::new(Served { stream, idle_since, evicted: AtomicBool::new(false) });
+        let slot = Slot { slots: self, number: table.accepted, served };
         table.served.insert(slot.number, slot.served.clone());
         table.accepted += 1;
         table.accepting[at] -= 1;
@@ -141,7 +135,7 @@ impl Slots {
         let mut table = lock(&self.table);
         while !table.served.is_empty() && Instant::now() < deadline {
             for served in table.served.values() {
-                if let State::Idle { .. } = *lock(&served.state) {
+                if lock(&served.idle_since).is_some() {
                     let _ = served.stream.shutdown(Shutdown::Read);
                 }
             }
@@ -162,12 +156,12 @@ impl Table {
     /// Shuts down the connection that has waited longest, if any has waited long enough. Its thread
     /// then reads the end, and releases the slot.
     fn evict(&self) {
-        let idle = self.served.values().filter_map(|served| match *lock(&served.state) {
-            State::Idle { since } if since.elapsed() >= GRACE => Some((since, served)),
-            _ => None,
-        });
-        if let Some((_, served)) = idle.min_by_key(|(since, _)| *since) {
-            *lock(&served.state) = State::Evicted;
+        let idle = self.served.values().filter_map(|it| Some(((*lock(&it.idle_since))?, it)));
+        let idle = idle.filter(|(_, served)| !served.evicted.load(Relaxed));
+        if let Some((since, served)) = idle.min_by_key(|(since, _)| *since)
+            && since.elapsed() >= GRACE
+        {
+            served.evicted.store(true, Relaxed);
             let _ = served.stream.shutdown(Shutdown::Both);
         }
     }
@@ -179,27 +173,14 @@ impl Slot<'_> {
         &self.served.stream
     }
 
-    /// It has a whole request to answer.
-    pub fn mark_busy(&self) {
-        self.mark(State::Busy);
-    }
-
-    /// It waits for its client from now on.
-    pub fn mark_idle(&self) {
-        self.mark(State::Idle { since: Instant::now() });
-    }
-
-    /// Once evicted, it stays so.
-    fn mark(&self, new: State) {
-        let mut state = lock(&self.served.state);
-        if *state != State::Evicted {
-            *state = new;
-        }
+    /// From now on it waits for its client, or it has a whole request to answer.
+    pub fn set_idle(&self, is_idle: bool) {
+        *lock(&self.served.idle_since) = is_idle.then(Instant::now);
     }
 
     /// Whether the connection was shut down from here: the end of what its client sends is our doing.
     pub fn was_evicted(&self) -> bool {
-        self.slots.is_closing() || *lock(&self.served.state) == State::Evicted
+        self.slots.is_closing() || self.served.evicted.load(Relaxed)
     }
 
     /// Releases the slot, and goes on with the connection elsewhere.

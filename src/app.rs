@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::events::{Event, Events, peer};
+use crate::events::{Event, Events};
 use crate::metrics;
 use crate::order::{OrderId, OrderResult};
 use crate::page;
@@ -49,7 +49,7 @@ impl App {
 
     /// RFC 9110, section 15.3.5, and WHATWG HTML, section 9.2.3: 204 stops an EventSource.
     fn stop(&self, order: &OrderId, stream: &TcpStream) -> Response {
-        self.events.record(Event::Seen, format_args!("order={order} peer={}", peer(stream)));
+        self.events.record_waiter(Event::Seen, order, stream);
         Response::empty(204)
     }
 

@@ -9,6 +9,7 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use crate::order::OrderId;
 use crate::response::{Response, STATUSES, is_error};
 use crate::utc::Utc;
 
@@ -100,6 +101,11 @@ impl Events {
                 self.dropped.fetch_add(dropped + 1, Relaxed);
             }
         }
+    }
+
+    /// Records what became of somebody who wants to wait for this order.
+    pub fn record_waiter(&self, event: Event, order: &OrderId, stream: &TcpStream) {
+        self.record(event, format_args!("order={order} peer={}", peer(stream)));
     }
 
     /// Records why a request was answered with an error, if it was.

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use crate::events::{Event, peer};
+use crate::events::Event;
 use crate::order::OrderId;
 use crate::orders::{Due, Serial};
 use crate::waiters::Waiters;
@@ -77,13 +77,13 @@ fn keep_alive(waiters: &Waiters, id: &OrderId, serial: Serial) {
     let heard = closing::drain(&stream);
     if !heard || (&*stream).write_all(sse::HEARTBEAT.as_bytes()).is_err() {
         lock(&waiters.table).store.orders.take(id, serial);
-        waiters.events.record(Event::Vanished, format_args!("order={id} peer={}", peer(&stream)));
+        waiters.events.record_waiter(Event::Vanished, id, &stream);
     }
 }
 
 fn time_out(waiters: &Waiters, id: &OrderId, serial: Serial) {
     let _lane = lock(waiters.lane(id));
     let Some(stream) = lock(&waiters.table).store.orders.take(id, serial) else { return };
-    waiters.events.record(Event::Timeout, format_args!("order={id} peer={}", peer(&stream)));
+    waiters.events.record_waiter(Event::Timeout, id, &stream);
     waiters.end(id, &[stream], sse::TIMEOUT.as_bytes(), None);
 }

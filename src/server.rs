@@ -48,7 +48,7 @@ impl Server {
         self.listeners.iter().flat_map(TcpListener::local_addr)
     }
 
-    /// Ends who has waited long enough, until the server is stopped: work for the thread that started it.
+    /// Ends who has waited long enough, until the server is stopped: for the thread that started it.
     pub fn reap(&self) {
         reaper::run(&self.app.waiters);
     }

@@ -20,6 +20,7 @@ pub const GRACE: Duration = Duration::from_millis(400);
 const SPARE: usize = 16;
 
 /// All slots.
+#[derive(Default)]
 pub struct Slots {
     limit: usize,
     table: Mutex<Table>,
@@ -30,6 +31,7 @@ pub struct Slots {
     closing: AtomicBool,
 }
 
+#[derive(Default)]
 struct Table {
     /// How many threads wait at each listener for a connection, or with one from it for a slot: else
     /// all who wait for a slot would be replaced, without end.
@@ -60,14 +62,8 @@ pub struct Slot<'s> {
 impl Slots {
     /// So many slots, all free, for the connections of so many listeners.
     pub fn new(limit: usize, listeners: usize) -> Self {
-        let table = Table { accepting: vec![0; listeners], served: HashMap::new(), accepted: 0 };
-        Slots {
-            limit,
-            table: Mutex::new(table),
-            released: Condvar::new(),
-            queue: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
-        }
+        let table = Table { accepting: vec![0; listeners], ..Table::default() };
+        Slots { limit, table: Mutex::new(table), ..Slots::default() }
     }
 
     /// Where a thread is to accept: at the listener where the fewest do, if they are fewer than its

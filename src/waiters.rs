@@ -114,8 +114,7 @@ impl Waiters {
             Admission::Opens(round) => return Some(round),
             Admission::Waits(round) => self.park(id, round, stream, last_event_id),
             Admission::Gets(round, result) => {
-                self.events
-                    .record(Event::Fetched, format_args!("order={id} peer={}", peer(stream)));
+                self.events.record_waiter(Event::Fetched, id, stream);
                 let bytes = [&opening(round)[..], sse::paid(&result).as_bytes()].concat();
                 self.end(id, slice::from_ref(stream), &bytes, Some(round));
             }
@@ -132,16 +131,13 @@ impl Waiters {
         last_event_id: Option<&[u8]>,
     ) {
         if (&**stream).write_all(&opening(round)).is_err() {
-            return self
-                .events
-                .record(Event::Vanished, format_args!("order={id} peer={}", peer(stream)));
+            return self.events.record_waiter(Event::Vanished, id, stream);
         }
-        let peer = peer(stream);
         match last_event_id.map(events::chosen) {
-            None => self.events.record(Event::Waiting, format_args!("order={id} peer={peer}")),
+            None => self.events.record_waiter(Event::Waiting, id, stream),
             Some(last) => self.events.record(
                 Event::Waiting,
-                format_args!("order={id} peer={peer} last_event_id=\"{last}\""),
+                format_args!("order={id} peer={} last_event_id=\"{last}\"", peer(stream)),
             ),
         }
         let mut table = lock(&self.table);
@@ -165,7 +161,7 @@ impl Waiters {
     }
 
     fn turn_away(&self, id: &OrderId, stream: &Arc<TcpStream>) {
-        self.events.record(Event::Full, format_args!("order={id} peer={}", peer(stream)));
+        self.events.record_waiter(Event::Full, id, stream);
         let bytes = [&response::stream_head(SystemTime::now()), sse::FULL.as_bytes()].concat();
         self.end(id, slice::from_ref(stream), &bytes, None);
     }
@@ -290,7 +286,7 @@ impl Waiters {
         };
         shed.into_iter().for_each(closing::close);
         for stream in gone {
-            self.events.record(Event::Vanished, format_args!("order={id} peer={}", peer(stream)));
+            self.events.record_waiter(Event::Vanished, id, stream);
         }
         reached.len()
     }

@@ -8,10 +8,12 @@
 //! for its client may go on sending what nobody wants.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::deadline::DeadlineStream;
 
 /// A stream that was ended lingers at least this long …
 const LINGER: Duration = Duration::from_millis(500);
@@ -19,10 +21,10 @@ const LINGER: Duration = Duration::from_millis(500);
 const SLACK: Duration = Duration::from_millis(125);
 /// What a client has sent is read up to this many times 4 KiB; a waiter has nothing to say.
 const DRAIN_READS: usize = 16;
-/// After the last answer, what the client still sends is read this long …
+/// RFC 9112, section 9.6: after the last answer, what the client still sends is read this long …
 const LINGER_AFTER_REFUSAL: Duration = Duration::from_secs(1);
-/// … and up to this many bytes.
-const LINGER_BYTES: usize = 4 * 1024 * 1024;
+/// … and up to this many bytes, or else the kernel would reset the connection and with it the answer.
+const LINGER_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Ends a stream that does not block with these last bytes, and leaves it to linger; false if they
 /// reach nobody, as far as can be told now: they could not be written, or a reset has come at once,
@@ -90,22 +92,10 @@ pub fn close(stream: Arc<TcpStream>) {
     drain(&stream);
 }
 
-/// Shuts down after a last answer, and reads what the client still sends.
-pub fn linger(mut stream: &TcpStream) {
-    let deadline = Instant::now() + LINGER_AFTER_REFUSAL;
-    let mut sink = [0; 4096];
-    let mut left = LINGER_BYTES;
+/// Shuts down after a last answer, and reads what the client still sends; no longer than `patience`.
+pub fn linger(stream: &TcpStream, patience: Duration) {
     let _ = stream.shutdown(Shutdown::Write);
-    while left > 0 {
-        let patience = deadline.saturating_duration_since(Instant::now());
-        if patience.is_zero() || stream.set_read_timeout(Some(patience)).is_err() {
-            return;
-        }
-        match stream.read(&mut sink) {
-            Ok(0) => return,
-            Ok(len) => left = left.saturating_sub(len),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return,
-        }
-    }
+    let deadline = Instant::now() + LINGER_AFTER_REFUSAL.min(patience);
+    let mut rest = DeadlineStream::new(stream, deadline).take(LINGER_BYTES);
+    let _ = io::copy(&mut rest, &mut io::sink());
 }

@@ -1,10 +1,10 @@
 //! Options and environment: an option beats the environment, the environment the default.
 
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
-
-use crate::address;
 
 /// Shown by `--help`; it fits a terminal of 80 by 24, with room for the next prompt.
 pub const HELP: &str = "\
@@ -60,21 +60,19 @@ pub enum Command {
 /// Sets an option to a value, if that is one that it takes.
 type Set = fn(&mut Config, &str) -> Option<()>;
 
-/// Every option that has a value: its default, if it has one, and what it takes.
-const OPTIONS: [(&str, &str, &str, Set); 9] = [
-    ("--listen", "localhost:8888", ADDRESS, |it, value| listen(&mut it.listen, value)),
-    ("--timeout", "60", SECONDS, |it, value| seconds(value).map(|new| it.timeout = new)),
-    ("--heartbeat", "15", SECONDS_OR_NONE, |it, value| {
+/// Every option that has a value, and what it takes. Its default is the one that [`HELP`] shows.
+const OPTIONS: [(&str, &str, Set); 9] = [
+    ("--listen", ADDRESS, |it, value| listen(value).map(|new| it.listen.extend(new))),
+    ("--timeout", SECONDS, |it, value| seconds(value).map(|new| it.timeout = new)),
+    ("--heartbeat", SECONDS_OR_NONE, |it, value| {
         seconds_or_none(value).map(|new| it.heartbeat = new)
     }),
-    ("--keep", "3600", SECONDS, |it, value| seconds(value).map(|new| it.keep = new)),
-    ("--remember", "65536", NUMBER, |it, value| number(value).map(|new| it.remember = new)),
-    ("--max-connections", "1024", NUMBER, |it, value| {
-        number(value).map(|new| it.max_connections = new)
-    }),
-    ("--token", "", TOKEN, |it, value| token(value).map(|new| it.token = Some(new))),
-    ("--journal", "", FILE, |it, value| file(value).map(|new| it.journal = Some(new))),
-    ("--quiet", "", FLAG, |it, value| flag(value).map(|new| it.quiet = new)),
+    ("--keep", SECONDS, |it, value| seconds(value).map(|new| it.keep = new)),
+    ("--remember", NUMBER, |it, value| number(value).map(|new| it.remember = new)),
+    ("--max-connections", NUMBER, |it, value| number(value).map(|new| it.max_connections = new)),
+    ("--token", TOKEN, |it, value| token(value).map(|new| it.token = Some(new))),
+    ("--journal", FILE, |it, value| file(value).map(|new| it.journal = Some(new))),
+    ("--quiet", FLAG, |it, value| flag(value).map(|new| it.quiet = new)),
 ];
 
 const ADDRESS: &str = "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:0";
@@ -89,7 +87,7 @@ const FLAG: &str = "0 or 1";
 /// names what is wrong, its value, and what is accepted.
 pub fn parse(
     arguments: impl IntoIterator<Item = String>,
-    environment: impl Fn(&str) -> Option<String>,
+    environment: impl Fn(&str) -> Result<Option<String>, String>,
 ) -> Result<Command, String> {
     let mut arguments = arguments.into_iter().peekable();
     if arguments.next_if_eq("healthcheck").is_some() {
@@ -119,7 +117,7 @@ pub fn parse(
 /// The URL that is given, or where a server with this environment is found.
 fn healthcheck(
     mut arguments: impl Iterator<Item = String>,
-    environment: impl Fn(&str) -> Option<String>,
+    environment: impl Fn(&str) -> Result<Option<String>, String>,
 ) -> Result<Command, String> {
     match (arguments.next(), arguments.next()) {
         (_, Some(surplus)) => Err(unknown(&surplus)),
@@ -140,17 +138,18 @@ fn unknown(argument: &str) -> String {
 impl Config {
     fn read(
         given: &[(String, String)],
-        environment: impl Fn(&str) -> Option<String>,
+        environment: impl Fn(&str) -> Result<Option<String>, String>,
     ) -> Result<Config, String> {
         let mut config = Config::default();
-        for (option, default, takes, set) in OPTIONS {
+        for (option, takes, set) in OPTIONS {
             let mut values: Vec<_> =
                 given.iter().filter(|(name, _)| name == option).cloned().collect();
             if values.is_empty() {
                 let variable = variable(option);
-                let value = environment(&variable).filter(|value| !value.is_empty());
-                let value = value.unwrap_or_else(|| default.to_owned());
-                values.extend((!value.is_empty()).then_some((variable, value)));
+                // To be set and empty means not to be set; but a token must not fail open.
+                let is_set = |value: &String| !value.is_empty() || option == "--token";
+                let value = environment(&variable)?.filter(is_set).or_else(|| default(option));
+                values.extend(value.map(|value| (variable, value)));
             }
             for (name, value) in values {
                 set(&mut config, &value).ok_or_else(|| refusal(&name, &value, takes))?;
@@ -165,6 +164,13 @@ impl Config {
     }
 }
 
+/// What the help shows at the end of the option's line.
+fn default(option: &str) -> Option<String> {
+    let line = HELP.lines().find(|line| line.trim_start().starts_with(option))?;
+    let shown = line.strip_suffix(']')?.rsplit_once('[')?.1;
+    (shown != "none").then(|| shown.to_owned())
+}
+
 /// `--max-connections` is `ORDERPAY_MAX_CONNECTIONS`.
 fn variable(option: &str) -> String {
     format!("ORDERPAY{}", option[1..].replace('-', "_").to_uppercase())
@@ -172,45 +178,51 @@ fn variable(option: &str) -> String {
 
 /// `name` is what the user called it. A token is a secret, so it is not repeated.
 fn refusal(name: &str, value: &str, takes: &str) -> String {
-    match name {
-        "--token" | "ORDERPAY_TOKEN" => {
-            format!("{name} (not shown) is not accepted: it takes {takes}")
-        }
-        _ => format!("{name} {value:?} is not accepted: it takes {takes}"),
-    }
+    let is_secret = matches!(name, "--token" | "ORDERPAY_TOKEN");
+    let value = if is_secret { "(not shown)".into() } else { format!("{value:?}") };
+    format!("{name} {value} is not accepted: it takes {takes}")
 }
 
 /// A variable can have several, with commas between them.
-fn listen(listen: &mut Vec<Vec<SocketAddr>>, value: &str) -> Option<()> {
-    let addresses = value.split(',').map(|text| address::resolve(text.trim()).ok());
-    listen.extend(addresses.collect::<Option<Vec<_>>>()?);
-    Some(())
+fn listen(value: &str) -> Option<Vec<Vec<SocketAddr>>> {
+    value.split(',').map(|text| resolve(text.trim()).ok()).collect()
+}
+
+/// `HOST:PORT` → the addresses that it stands for. `localhost` is the loopback, of both families,
+/// whatever a resolver says (RFC 6761, section 6.3): in an image of one file there is none to ask.
+pub fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if host.eq_ignore_ascii_case("localhost") => {
+            let port: u16 = port.parse().map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
+            let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            Ok(loopback.map(|ip| SocketAddr::new(ip, port)).into())
+        }
+        _ => text.to_socket_addrs().map(Iterator::collect),
+    }
 }
 
 /// The max is longer than any demo, and far from what a clock can't add.
 fn seconds(value: &str) -> Option<Duration> {
-    let seconds = decimal(value)?;
-    (0.001..=1e8).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+    plain(value).filter(|it| (0.001..=1e8).contains(it)).map(Duration::from_secs_f64)
 }
 
 fn seconds_or_none(value: &str) -> Option<Duration> {
-    if decimal(value)? == 0.0 { Some(Duration::ZERO) } else { seconds(value) }
+    if plain(value) == Some(0.0) { Some(Duration::ZERO) } else { seconds(value) }
 }
 
-/// Plain digits with or without a point: no sign, no exponent, no `inf`.
-fn decimal(value: &str) -> Option<f64> {
+fn number(value: &str) -> Option<usize> {
+    plain(value).filter(|it| (1..=100_000_000).contains(it))
+}
+
+/// Plain digits, with a point where the type has one: no sign, no exponent, no `inf`.
+fn plain<T: FromStr>(value: &str) -> Option<T> {
     let is_plain = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     value.parse().ok().filter(|_| is_plain)
 }
 
-fn number(value: &str) -> Option<usize> {
-    let is_plain = value.bytes().all(|byte| byte.is_ascii_digit());
-    value.parse().ok().filter(|it| is_plain && (1..=100_000_000).contains(it))
-}
-
 fn token(value: &str) -> Option<String> {
-    let is_sendable = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
-    is_sendable.then(|| value.to_owned())
+    let is_sendable = value.bytes().all(|byte| byte.is_ascii_graphic());
+    (is_sendable && !value.is_empty()).then(|| value.to_owned())
 }
 
 fn file(value: &str) -> Option<PathBuf> {
@@ -231,7 +243,7 @@ mod tests {
             line.split(' ').filter(|it| !it.is_empty()).partition(|it| it.starts_with("ORDERPAY_"));
         parse(arguments.into_iter().map(String::from), |name| {
             let value = |it: &&str| it.strip_prefix(name)?.strip_prefix('=').map(String::from);
-            variables.iter().find_map(value)
+            Ok(variables.iter().find_map(value))
         })
     }
 
@@ -250,11 +262,10 @@ mod tests {
     #[test]
     fn help_fits_a_terminal_and_shows_each_option_with_its_default() {
         assert!(HELP.lines().count() < 24 && HELP.lines().all(|line| line.chars().count() <= 80));
-        for (option, default, ..) in OPTIONS {
+        for (option, ..) in OPTIONS {
             let line = HELP.lines().find(|line| line.trim_start().starts_with(option));
             let line = line.unwrap_or_else(|| panic!("no help on {option}"));
-            let shown = line.rsplit_once(" [").map_or("", |(_, shown)| shown.trim_end_matches(']'));
-            assert!(shown == default || (default.is_empty() && shown == "none"), "{line}");
+            assert_eq!(line.ends_with(']'), option != "--quiet", "a flag alone has no default");
         }
     }
 
@@ -325,6 +336,7 @@ mod tests {
             ("--remember +1", r#"--remember "+1""#, NUMBER),
             ("--max-connections 1.5", r#"--max-connections "1.5""#, NUMBER),
             ("--token=", "--token (not shown)", TOKEN),
+            ("ORDERPAY_TOKEN=", "ORDERPAY_TOKEN (not shown)", TOKEN),
             ("ORDERPAY_TOKEN=支付", "ORDERPAY_TOKEN (not shown)", TOKEN),
             ("--journal", r#"--journal """#, FILE),
             ("ORDERPAY_QUIET=yes", r#"ORDERPAY_QUIET "yes""#, FLAG),
@@ -351,6 +363,27 @@ mod tests {
                  --version"
             );
             assert_eq!(parsed(line), Err(expected), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn localhost_needs_no_resolver_and_is_both_families() {
+        let both = ["127.0.0.1:80".parse().unwrap(), "[::1]:80".parse().unwrap()];
+        assert_eq!(resolve("localhost:80").unwrap(), both);
+        assert_eq!(resolve("LOCALHOST:80").unwrap(), both);
+    }
+
+    #[test]
+    fn numbers_stand_for_themselves() {
+        for text in ["0.0.0.0:8888", "[::]:8888", "[fe80::1%1]:0"] {
+            assert_eq!(resolve(text).unwrap(), [text.parse().unwrap()], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_and_port_is_an_error() {
+        for text in ["", "localhost", "localhost:", "localhost:x", "localhost:65536", "::1", ":"] {
+            assert!(resolve(text).is_err(), "{text:?}");
         }
     }
 }

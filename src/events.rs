@@ -1,71 +1,69 @@
 //! What happens: each event is one line on stderr, so that a terminal tells the story, and one count
 //! for `/metrics`.
 
-use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Mutex;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use crate::lock;
 use crate::order::OrderId;
-use crate::response::Status;
+use crate::response::{Response, STATUSES, is_error};
 use crate::utc::Utc;
 
-/// Something worth a line.
-pub enum Event<'a> {
+/// Something worth a line, which names it in lower case, and a count.
+#[derive(Clone, Copy, Debug)]
+pub enum Event {
     /// The server takes connections.
-    Listening { address: SocketAddr },
-    /// What a journal has kept over a restart; torn off was this much of its last line, in bytes.
-    Remembered { orders: usize, torn: u64 },
-    /// An `orderpay` was parked; with the last event ID of a browser that comes back.
-    Waiting { order: &'a OrderId, stream: &'a TcpStream, last_event_id: Option<&'a [u8]> },
+    Listening,
+    /// A journal has kept orders over a restart.
+    Remembered,
+    /// An `orderpay` was parked.
+    Waiting,
     /// An `orderpay` found its result and got it at once.
-    Fetched { order: &'a OrderId, stream: &'a TcpStream },
+    Fetched,
     /// An `orderpay` came back after `finish`, and was told to stop.
-    Seen { order: &'a OrderId, stream: &'a TcpStream },
+    Seen,
     /// An `orderpay` found no room, and was told to come back later.
-    Full { order: &'a OrderId, stream: &'a TcpStream },
+    Full,
     /// A payback settled its order.
-    Paid { order: &'a OrderId, delivered: usize },
+    Paid,
     /// A payback for a settled order changed nothing.
-    Repeated { order: &'a OrderId },
+    Repeated,
     /// A payback was not acknowledged.
-    Unavailable { order: &'a OrderId },
+    Unavailable,
     /// A waiter's time was up.
-    Timeout { order: &'a OrderId, stream: &'a TcpStream },
+    Timeout,
     /// A waiter's client was gone.
-    Vanished { order: &'a OrderId, stream: &'a TcpStream },
+    Vanished,
     /// A request was answered with an error.
-    Refused { status: Status, stream: &'a TcpStream, reason: &'a str },
+    Refused,
     /// A signal came: no more connections are taken.
-    Stopping { waiting: usize },
-    /// All that was begun is done.
+    Stopping,
+    /// All that was begun is done. It stays the last.
     Stopped,
 }
 
 /// The log, and the counts since the start.
+#[derive(Default)]
 pub struct Events {
-    log: Option<SyncSender<Line>>,
-    counts: Mutex<Counts>,
+    log: Option<SyncSender<Job>>,
+    /// Lines that found no place, and that the log does not know of yet.
+    dropped: AtomicU64,
+    counts: [AtomicU64; Event::Stopped as usize + 1],
+    refusals: [AtomicU64; STATUSES.len()],
 }
 
-/// How often what has happened: by the event's name, and by the status of a refusal, which is else 0.
-pub type Counts = HashMap<(&'static str, u16), u64>;
-
-/// What the log's thread is given.
-enum Line {
-    Text(String),
-    /// To be told when everything before it is written.
-    Flush(SyncSender<()>),
-}
+/// What the log's thread does, one after the other.
+type Job = Box<dyn FnOnce() + Send>;
 
 /// So many lines wait for stderr at most; past that they are dropped, because a terminal that is
 /// stopped with Ctrl-S, or a pipe that nobody reads, must not stop a payment.
 const BACKLOG: usize = 1024;
+/// In bytes, of a value that a client has chosen.
+const MAX_VALUE: usize = 64;
 /// The last lines have this long to be written.
 const FLUSH: Duration = Duration::from_millis(250);
 /// In bytes, for the thread that writes them.
@@ -74,110 +72,91 @@ const STACK: usize = 64 * 1024;
 impl Events {
     /// Counts without a word.
     pub fn quiet() -> Self {
-        Events { log: None, counts: Mutex::default() }
+        Events::default()
     }
 
     /// Counts, and logs to stderr from a thread of its own.
     pub fn logged() -> io::Result<Self> {
-        let (log, lines) = mpsc::sync_channel(BACKLOG);
-        let log_all = move || lines.into_iter().for_each(log_line);
-        thread::Builder::new().name("log".into()).stack_size(STACK).spawn(log_all)?;
-        Ok(Events { log: Some(log), ..Events::quiet() })
+        let (log, jobs) = mpsc::sync_channel::<Job>(BACKLOG);
+        let run = move || jobs.into_iter().for_each(|job| job());
+        thread::Builder::new().name("log".into()).stack_size(STACK).spawn(run)?;
+        Ok(Events { log: Some(log), ..Events::default() })
     }
 
-    /// How often what has happened since the start.
-    pub fn counts(&self) -> Counts {
-        lock(&self.counts).clone()
-    }
-
-    /// Counts the event, and logs its line.
-    pub fn record(&self, event: Event<'_>) {
-        let status = if let Event::Refused { status, .. } = event { status.code() } else { 0 };
-        *lock(&self.counts).entry((event.name(), status)).or_default() += 1;
+    /// Counts the event, and logs a line with its details: `key=value`, with spaces between them.
+    pub fn record(&self, event: Event, details: fmt::Arguments<'_>) {
+        self.counts[event as usize].fetch_add(1, Relaxed);
         if let Some(log) = &self.log {
             let now = Utc::from(SystemTime::now());
-            let _ = log.try_send(Line::Text(format!("{now} event={}{event}\n", event.name())));
+            let name = format!("{event:?}").to_lowercase();
+            let space = if details.as_str() == Some("") { "" } else { " " };
+            let mut text = format!("{now} event={name}{space}{details}\n");
+            let dropped = self.dropped.swap(0, Relaxed);
+            if dropped > 0 {
+                text.insert_str(0, &format!("{now} event=dropped lines={dropped}\n"));
+            }
+            // A closed stderr stops nothing.
+            let write = move || _ = io::stderr().write_all(text.as_bytes());
+            if log.try_send(Box::new(write)).is_err() {
+                self.dropped.fetch_add(dropped + 1, Relaxed);
+            }
         }
+    }
+
+    /// Records what became of somebody who wants to wait for this order.
+    pub fn record_waiter(&self, event: Event, order: &OrderId, stream: &TcpStream) {
+        self.record(event, format_args!("order={order} peer={}", peer(stream)));
+    }
+
+    /// Records that somebody waits; if they came back, with the last event ID that they have sent.
+    pub fn record_waiting(&self, order: &OrderId, stream: &TcpStream, last: Option<&[u8]>) {
+        let Some(last) = last else { return self.record_waiter(Event::Waiting, order, stream) };
+        let (peer, last) = (peer(stream), chosen(last));
+        let details = format_args!("order={order} peer={peer} last_event_id=\"{last}\"");
+        self.record(Event::Waiting, details);
+    }
+
+    /// Records why a request was answered with an error, if it was.
+    pub fn record_refusal(&self, answer: &Response, stream: &TcpStream) {
+        let (status, reason, peer) = (answer.status, answer.body.trim_end(), peer(stream));
+        let known = STATUSES.iter().position(|(it, _)| *it == status);
+        if let Some(at) = known.filter(|_| is_error(status)) {
+            self.refusals[at].fetch_add(1, Relaxed);
+            let details = format_args!("status={status} peer={peer} reason={reason:?}");
+            self.record(Event::Refused, details);
+        }
+    }
+
+    /// How often this has happened since the start.
+    pub fn count(&self, event: Event) -> u64 {
+        self.counts[event as usize].load(Relaxed)
+    }
+
+    /// How many requests were answered with each error since the start.
+    pub fn refusals(&self) -> impl Iterator<Item = (u16, u64)> {
+        let all = STATUSES.iter().zip(&self.refusals);
+        all.map(|((status, _), count)| (*status, count.load(Relaxed))).filter(|it| is_error(it.0))
     }
 
     /// Waits until all lines are written, but not for long.
     pub fn flush(&self) {
         if let Some(log) = &self.log {
             let (flush, flushed) = mpsc::sync_channel(1);
-            let _ = log.try_send(Line::Flush(flush));
+            let _ = log.try_send(Box::new(move || _ = flush.send(())));
             let _ = flushed.recv_timeout(FLUSH);
         }
     }
 }
 
-/// A closed stderr, or nobody who waits any more, stops nothing.
-fn log_line(line: Line) {
-    let _ = match line {
-        Line::Text(text) => io::stderr().write_all(text.as_bytes()),
-        Line::Flush(flushed) => flushed.send(()).map_err(io::Error::other),
-    };
-}
-
-impl Event<'_> {
-    /// What the log calls it; what is counted under this name is told by [`crate::metrics`].
-    fn name(&self) -> &'static str {
-        match self {
-            Event::Listening { .. } => "listening",
-            Event::Remembered { .. } => "remembered",
-            Event::Waiting { .. } => "waiting",
-            Event::Fetched { .. } => "fetched",
-            Event::Seen { .. } => "seen",
-            Event::Full { .. } => "full",
-            Event::Paid { .. } => "paid",
-            Event::Repeated { .. } => "repeated",
-            Event::Unavailable { .. } => "unavailable",
-            Event::Timeout { .. } => "timeout",
-            Event::Vanished { .. } => "vanished",
-            Event::Refused { .. } => "refused",
-            Event::Stopping { .. } => "stopping",
-            Event::Stopped => "stopped",
-        }
-    }
-}
-
-/// What the log says behind its name.
-impl fmt::Display for Event<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Event::Listening { address } => write!(f, " address={address}"),
-            Event::Remembered { orders, torn } => write!(f, " orders={orders} torn_bytes={torn}"),
-            Event::Waiting { order, stream, last_event_id: Some(id) } => {
-                let (peer, id) = (Peer(stream), id.escape_ascii());
-                write!(f, " order={order} peer={peer} last_event_id=\"{id}\"")
-            }
-            Event::Waiting { order, stream, .. }
-            | Event::Fetched { order, stream }
-            | Event::Seen { order, stream }
-            | Event::Full { order, stream }
-            | Event::Timeout { order, stream }
-            | Event::Vanished { order, stream } => {
-                write!(f, " order={order} peer={}", Peer(stream))
-            }
-            Event::Paid { order, delivered } => write!(f, " order={order} delivered={delivered}"),
-            Event::Repeated { order } | Event::Unavailable { order } => write!(f, " order={order}"),
-            Event::Refused { status, stream, reason } => {
-                let (status, peer) = (status.code(), Peer(stream));
-                write!(f, " status={status} peer={peer} reason={reason:?}")
-            }
-            Event::Stopping { waiting } => write!(f, " waiting={waiting}"),
-            Event::Stopped => Ok(()),
-        }
-    }
-}
-
 /// The other end of a connection, if it is still known.
-struct Peer<'a>(&'a TcpStream);
+fn peer(stream: &TcpStream) -> impl Display {
+    fmt::from_fn(move |f| match stream.peer_addr() {
+        Ok(address) => address.fmt(f),
+        Err(_) => f.write_str("gone"),
+    })
+}
 
-impl fmt::Display for Peer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.peer_addr() {
-            Ok(address) => address.fmt(f),
-            Err(_) => f.write_str("gone"),
-        }
-    }
+/// What a client has chosen: as much of it as a line can bear.
+fn chosen(value: &[u8]) -> impl Display {
+    value[..value.len().min(MAX_VALUE)].escape_ascii()
 }

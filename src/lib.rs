@@ -90,11 +90,11 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub mod address;
 pub mod app;
 pub mod closing;
 pub mod config;
 pub mod connection;
+pub mod deadline;
 pub mod events;
 pub mod healthcheck;
 pub mod journal;

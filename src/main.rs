@@ -1,14 +1,11 @@
 //! Starts the server, prints where it listens, and ends it with the right exit code.
 
-use std::env;
-use std::ffi::OsStr;
-use std::fmt;
+use std::env::{self, VarError};
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::TcpListener;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::net::SocketAddr;
 use std::process;
 use std::sync::{Arc, mpsc};
-use std::thread;
 
 use orderpay::app::App;
 use orderpay::config::{self, Command, Config};
@@ -16,7 +13,6 @@ use orderpay::events::{Event, Events};
 use orderpay::healthcheck;
 use orderpay::orders::Limits;
 use orderpay::os::{self, StopSignals};
-use orderpay::page::PageData;
 use orderpay::server::{self, Server};
 use orderpay::slots::Slots;
 use orderpay::store::Store;
@@ -32,75 +28,55 @@ fn main() {
         Err(mistake) => fail(&mistake, MISUSED),
         Ok(Command::Help) => say(config::HELP),
         Ok(Command::Version) => say(concat!("orderpay ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Command::Healthcheck(url)) => {
-            healthcheck::check(&url).unwrap_or_else(|error| fail(&error, FAILED));
-        }
-        Ok(Command::Serve(config)) => serve(*config),
+        Ok(Command::Healthcheck(url)) => healthcheck::check(&url).unwrap_or_else(failed),
+        Ok(Command::Serve(config)) => serve(*config).unwrap_or_else(failed),
     }
 }
 
 fn command() -> Result<Command, String> {
-    let not_text = |it: &dyn fmt::Debug| format!("{it:?} is not UTF-8, as all options are");
-    let arguments = env::args_os().skip(1).map(|it| it.into_string().map_err(|it| not_text(&it)));
-    let arguments: Vec<String> = arguments.collect::<Result<_, _>>()?;
-    let is_ours = |name: &OsStr| name.as_encoded_bytes().starts_with(b"ORDERPAY_");
-    let odd = env::vars_os().find(|(name, value)| is_ours(name) && value.to_str().is_none());
-    match odd {
+    let not_text = |it: OsString| format!("{it:?} is not UTF-8, as all options are");
+    let arguments: Result<Vec<_>, _> = env::args_os().skip(1).map(OsString::into_string).collect();
+    config::parse(arguments.map_err(not_text)?, |name| match env::var(name) {
         // The value is not shown: it may be the token.
-        Some((name, _)) => Err(not_text(&name)),
-        None => config::parse(arguments, |name| env::var(name).ok()),
-    }
+        Err(VarError::NotUnicode(_)) => Err(not_text(name.into())),
+        value => Ok(value.ok()),
+    })
 }
 
-/// Serves until a signal comes. To start may take long, with a large journal: a thread does it, so
-/// that a signal ends that too, at once, for nothing has begun that would have to be finished.
-fn serve(config: Config) {
+/// Serves until a signal comes. It may come while the start takes long, with a large journal, and
+/// ends that too, at once: nothing has begun that would have to be finished.
+fn serve(config: Config) -> Result<(), String> {
     let signals = StopSignals::hold_back();
-    let (serving, started) = mpsc::sync_channel(1);
-    let start = move || {
-        match catch_unwind(AssertUnwindSafe(|| start(config, &serving))) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => fail(&error, FAILED),
-            // It has told about itself.
-            Err(_panic) => process::exit(FAILED),
-        }
+    let (serving, started) = mpsc::sync_channel::<Arc<Server>>(1);
+    let stop = move || {
+        signals.wait();
+        started.try_recv().map_or_else(|_| process::exit(0), |server| server.stop());
     };
-    if let Err(error) = thread::Builder::new().name("start".into()).spawn(start) {
-        fail(&no_threads(error), FAILED);
-    }
-    signals.wait();
-    if let Ok((server, app)) = started.try_recv() {
-        app.events.record(Event::Stopping { waiting: app.waiters.counts().0 });
-        server.stop();
-        app.events.record(Event::Stopped);
-        app.events.flush();
-    }
+    let stopping = server::spawn("stop", stop).map_err(no_threads)?;
+    let server = start(config)?;
+    let _ = serving.send(server.clone());
+    let told = server.clone();
+    // In a thread of its own: a stdout that nobody reads stops nothing.
+    server::spawn("tell", move || told.addresses().for_each(tell)).map_err(no_threads)?;
+    server.reap();
+    stopping.join().map_err(|_| "could not stop in order".to_owned())
 }
 
-/// Starts the server, passes it on to who stops it, and says where it is.
-fn start(config: Config, serving: &mpsc::SyncSender<(Server, Arc<App>)>) -> Result<(), String> {
+fn tell(address: SocketAddr) {
+    say(&format!("orderpay listening on http://{address}/sse/test\n"));
+}
+
+fn start(config: Config) -> Result<Arc<Server>, String> {
     let listeners = server::bind(&config.listen)?;
-    let addresses: Vec<_> = listeners.iter().flat_map(TcpListener::local_addr).collect();
     let events = if config.quiet { Ok(Events::quiet()) } else { Events::logged() };
     let events = Arc::new(events.map_err(no_threads)?);
-    let app = Arc::new(App {
+    let app = App {
         waiters: waiters(&config, &events)?,
-        slots: Slots::new(config.max_connections),
-        events: events.clone(),
-        page_data: PageData {
-            timeout: config.timeout.as_secs_f64(),
-            heartbeat: config.heartbeat.as_secs_f64(),
-            token: config.token.is_some(),
-        },
-        token: config.token,
-    });
-    let server = Server::start(app.clone(), listeners).map_err(no_threads)?;
-    let _ = serving.send((server, app));
-    for address in addresses {
-        say(&format!("orderpay listening on http://{address}/sse/test\n"));
-        events.record(Event::Listening { address });
-    }
-    Ok(())
+        slots: Slots::new(config.max_connections, listeners.len()),
+        events,
+        config,
+    };
+    Server::start(app, listeners).map_err(no_threads)
 }
 
 /// Who waits, and what is settled: with what the journal has kept over a restart.
@@ -121,7 +97,8 @@ fn waiters(config: &Config, events: &Arc<Events>) -> Result<Waiters, String> {
         Some(path) => Store::open(limits, path, config.max_connections.div_ceil(2))?,
     };
     if config.journal.is_some() {
-        events.record(Event::Remembered { orders: store.orders.counts().1, torn });
+        let orders = store.orders.counts().1;
+        events.record(Event::Remembered, format_args!("orders={orders} torn_bytes={torn}"));
     }
     Ok(Waiters::new(store, reserve / 2, events.clone()))
 }
@@ -134,6 +111,10 @@ fn no_threads(error: io::Error) -> String {
 fn say(text: &str) {
     let mut out = io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn failed(error: String) {
+    fail(&error, FAILED)
 }
 
 fn fail(error: &str, code: i32) -> ! {

@@ -186,13 +186,15 @@ impl<W: Clone> Orders<W> {
         }
     }
 
-    /// Parks a waiter whose opening was sent before `now`.
-    pub fn park(&mut self, id: &OrderId, parked: W, now: Instant) {
-        let waiter = Waiter { serial: self.next_serial(), opened: now, heartbeats: 0, parked };
+    /// Parks a waiter whose opening will have been sent at `opened`.
+    pub fn park(&mut self, id: &OrderId, parked: W, opened: Instant) -> Serial {
+        let serial = self.next_serial();
+        let waiter = Waiter { serial, opened, heartbeats: 0, parked };
         self.deadlines.insert(waiter.deadline(&self.limits), id.clone());
         let waiters = &mut self.order(id).waiters;
         waiters.reserve_exact(usize::from(waiters.is_empty()));
         waiters.push_back(waiter);
+        serial
     }
 
     /// Which round a `payback` may settle, while those of so many other orders are being recorded.

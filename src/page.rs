@@ -1,5 +1,6 @@
 //! The page, embedded: what stands in `www/` is all there is.
 
+use crate::config::Config;
 use crate::order::OrderId;
 
 /// A part of the page: `/sse/NAME`.
@@ -41,17 +42,6 @@ const PAGE: &str = include_str!("../www/page.html");
 /// Where the page is told what it can't know.
 const PLACEHOLDER: &str = "<!--orderpay-->";
 
-/// What the page needs to know of the server.
-#[derive(Clone, Copy, Debug)]
-pub struct PageData {
-    /// In seconds.
-    pub timeout: f64,
-    /// In seconds; 0 means none.
-    pub heartbeat: f64,
-    /// Whether paying needs a token.
-    pub token: bool,
-}
-
 /// The asset of this name.
 pub fn asset(name: &[u8]) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name.as_bytes() == name)
@@ -59,8 +49,9 @@ pub fn asset(name: &[u8]) -> Option<&'static Asset> {
 
 /// The page for an order; all its addresses are relative to `base`, so that a proxy may serve it
 /// under a path of its own.
-pub fn page(order: &OrderId, base: &str, data: &PageData) -> String {
-    let PageData { timeout, heartbeat, token } = data;
+pub fn page(order: &OrderId, base: &str, config: &Config) -> String {
+    let (timeout, heartbeat) = (config.timeout.as_secs_f64(), config.heartbeat.as_secs_f64());
+    let token = config.token.is_some();
     let told = format!(
         "<base href=\"{base}\">\n<meta name=\"orderpay\" data-order=\"{order}\" \
          data-timeout=\"{timeout}\" data-heartbeat=\"{heartbeat}\" data-token=\"{token}\">"
@@ -71,12 +62,14 @@ pub fn page(order: &OrderId, base: &str, data: &PageData) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn the_page_is_told_its_order_once() {
         assert_eq!(PAGE.matches(PLACEHOLDER).count(), 1);
-        let data = PageData { timeout: 60.0, heartbeat: 0.5, token: false };
-        let page = page(&OrderId::default(), "../", &data);
+        let (timeout, heartbeat) = (Duration::from_secs(60), Duration::from_millis(500));
+        let config = Config { timeout, heartbeat, ..Config::default() };
+        let page = page(&OrderId::default(), "../", &config);
         assert!(page.contains(
             "<base href=\"../\">\n<meta name=\"orderpay\" data-order=\"1\" \
              data-timeout=\"60\" data-heartbeat=\"0.5\" data-token=\"false\">"

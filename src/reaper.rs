@@ -59,13 +59,13 @@ fn keep_alive(waiters: &Waiters, id: &OrderId, serial: Serial) {
     let heard = closing::drain(&stream);
     if !heard || (&*stream).write_all(sse::HEARTBEAT.as_bytes()).is_err() {
         lock(&waiters.table).store.orders.take(id, serial);
-        waiters.events.record(Event::Vanished { order: id, stream: &stream });
+        waiters.events.record_waiter(Event::Vanished, id, &stream);
     }
 }
 
 fn time_out(waiters: &Waiters, id: &OrderId, serial: Serial) {
     let _lane = lock(waiters.lane(id));
     let Some(stream) = lock(&waiters.table).store.orders.take(id, serial) else { return };
-    waiters.events.record(Event::Timeout { order: id, stream: &stream });
+    waiters.events.record_waiter(Event::Timeout, id, &stream);
     waiters.end(&[stream], sse::TIMEOUT.as_bytes(), None);
 }

@@ -197,16 +197,12 @@ impl<'b> Head<'b> {
     /// RFC 9112, section 6.3. Two answers to where a body ends are how requests are smuggled.
     fn body_len(&self) -> Result<usize, RequestError> {
         let mut lengths = self.all("content-length");
-        let length = lengths.next();
-        if self.field("transfer-encoding").is_some() {
-            let both = length.is_some();
-            return Err(if both {
-                RequestError::ContentLength
-            } else {
-                RequestError::TransferEncoding
-            });
-        }
-        let Some(digits) = length else { return Ok(0) };
+        let digits = match (lengths.next(), self.field("transfer-encoding")) {
+            (None, None) => return Ok(0),
+            (Some(digits), None) => digits,
+            (None, Some(_)) => return Err(RequestError::TransferEncoding),
+            (Some(_), Some(_)) => return Err(RequestError::ContentLength),
+        };
         let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
         if !plain || lengths.any(|other| other != digits) {
             return Err(RequestError::ContentLength);

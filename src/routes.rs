@@ -5,7 +5,7 @@ use std::hint::black_box;
 use crate::order::{OrderId, OrderResult};
 use crate::page::{self, Asset};
 use crate::request::Request;
-use crate::response::{Response, Status};
+use crate::response::Response;
 use crate::sse;
 
 /// What a request asks for.
@@ -36,68 +36,48 @@ pub struct Wait {
     pub last_event_id: Option<Vec<u8>>,
 }
 
-/// Why a well-formed request gets nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RouteError {
-    UnknownMethod,
-    UnknownPath,
-    BadOrder,
-    /// RFC 9110, section 15.5.6: what would be allowed must be said.
-    WrongMethod(&'static str),
-    BadText,
-    /// Fetch Metadata: a page of another site must not wait or pay through its reader's browser.
-    CrossSite,
-    /// Fetch, section 3.4: a browser that only guesses neither waits nor pays.
-    Prefetch,
-    /// RFC 6750, section 3.
-    Unauthorized,
-}
-
 /// RFC 9110, section 9, and RFC 5789. Any other is 501.
 const METHODS: [&[u8]; 9] =
     [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
 
-/// What this request asks for; with a `token`, paying needs it.
-pub fn route(request: &Request<'_>, token: Option<&str>) -> Result<Route, RouteError> {
+/// What this request asks for, or an error; with a `token`, paying needs it.
+pub fn route(request: &Request<'_>, token: Option<&str>) -> Result<Route, Response> {
     if !METHODS.contains(&request.head.method) {
-        return Err(RouteError::UnknownMethod);
+        return Err(Response::error(501, "unknown method: GET, HEAD and POST are known"));
     }
-    match &*request.path {
-        b"/" => read(request, Route::Redirect),
-        b"/healthz" => read(request, Route::Health),
-        b"/metrics" => read(request, Route::Metrics),
-        path => match path.strip_prefix(b"/sse/") {
-            Some(rest) => route_below_sse(rest, request, token),
-            None => Err(RouteError::UnknownPath),
-        },
-    }
-}
-
-/// The rest of the path is `NAME` or `NAME/ORDER`.
-fn route_below_sse(
-    rest: &[u8],
-    request: &Request<'_>,
-    token: Option<&str>,
-) -> Result<Route, RouteError> {
+    let Some(rest) = request.path.strip_prefix(b"/sse/") else {
+        return match &*request.path {
+            b"/" => read(request, Route::Redirect),
+            b"/healthz" => read(request, Route::Health),
+            b"/metrics" => read(request, Route::Metrics),
+            _ => Err(unknown_path()),
+        };
+    };
+    // The rest of the path is `NAME` or `NAME/ORDER`.
     let mut parts = rest.splitn(2, |b| *b == b'/');
     let (name, order) = (parts.next().unwrap_or_default(), parts.next());
     let base = if order.is_some() { "../" } else { "./" };
-    let order = order.map_or(Some(OrderId::default()), OrderId::parse).ok_or(RouteError::BadOrder);
+    let order = order.map_or(Some(OrderId::default()), OrderId::parse);
+    let order = order.ok_or_else(|| Response::error(400, "an order is 1 to 64 of A-Z a-z 0-9 _ -"));
     match name {
         b"test" => read(request, Route::Page { order: order?, base }),
         b"orderpay" => wait(request, order?),
         b"payback" => pay(request, order?, token),
-        _ => read(request, Route::Asset(page::asset(rest).ok_or(RouteError::UnknownPath)?)),
+        _ => read(request, Route::Asset(page::asset(rest).ok_or_else(unknown_path)?)),
     }
 }
 
+fn unknown_path() -> Response {
+    Response::error(404, "no such path: try /sse/test, /sse/orderpay or /sse/payback")
+}
+
 /// What has no side effect, so that `HEAD` is for it as well.
-fn read(request: &Request<'_>, route: Route) -> Result<Route, RouteError> {
+fn read(request: &Request<'_>, route: Route) -> Result<Route, Response> {
     allow(request, "GET, HEAD")?;
     Ok(route)
 }
 
-fn wait(request: &Request<'_>, order: OrderId) -> Result<Route, RouteError> {
+fn wait(request: &Request<'_>, order: OrderId) -> Result<Route, Response> {
     allow(request, "GET")?;
     check_intent(request)?;
     Ok(match request.head.field("last-event-id") {
@@ -106,32 +86,40 @@ fn wait(request: &Request<'_>, order: OrderId) -> Result<Route, RouteError> {
     })
 }
 
-fn pay(request: &Request<'_>, order: OrderId, token: Option<&str>) -> Result<Route, RouteError> {
+fn pay(request: &Request<'_>, order: OrderId, token: Option<&str>) -> Result<Route, Response> {
     allow(request, "GET, POST")?;
     check_intent(request)?;
     if token.is_some_and(|token| !is_authorized(request.head.field("authorization"), token)) {
-        return Err(RouteError::Unauthorized);
+        // RFC 6750, section 3.
+        let advice = "payback needs the field: Authorization: Bearer TOKEN";
+        return Err(Response::error(401, advice).with("WWW-Authenticate", "Bearer"));
     }
     let body = if request.head.method == b"POST" { request.body } else { b"" };
-    Ok(Route::Pay(order, OrderResult::parse(body).ok_or(RouteError::BadText)?))
+    let not_text = || Response::error(400, "a payback's text is UTF-8 without NUL");
+    Ok(Route::Pay(order, OrderResult::parse(body).ok_or_else(not_text)?))
 }
 
-fn allow(request: &Request<'_>, methods: &'static str) -> Result<(), RouteError> {
-    let allowed = methods.split(", ").any(|method| method.as_bytes() == request.head.method);
-    if allowed { Ok(()) } else { Err(RouteError::WrongMethod(methods)) }
+/// RFC 9110, section 15.5.6: what would be allowed must be said.
+fn allow(request: &Request<'_>, methods: &str) -> Result<(), Response> {
+    if methods.split(", ").any(|method| method.as_bytes() == request.head.method) {
+        return Ok(());
+    }
+    let advice = format_args!("wrong method: {methods} would be right");
+    Err(Response::error(405, advice).with("Allow", methods))
 }
 
-/// Whether a person has asked for this: what a browser does by itself has no side effect.
-fn check_intent(request: &Request<'_>) -> Result<(), RouteError> {
+/// Whether a person has asked for this: what a browser does by itself has no side effect, be it for a
+/// page of another site (Fetch Metadata) or because it guesses (Fetch, section 3.4).
+fn check_intent(request: &Request<'_>) -> Result<(), Response> {
     let site = request.head.field("sec-fetch-site").unwrap_or_default();
     let purpose = request.head.field("sec-purpose").unwrap_or_default();
-    if site.eq_ignore_ascii_case(b"cross-site") {
-        return Err(RouteError::CrossSite);
-    }
-    if purpose.starts_with(b"prefetch") {
-        return Err(RouteError::Prefetch);
-    }
-    Ok(())
+    let who = match (site.eq_ignore_ascii_case(b"cross-site"), purpose.starts_with(b"prefetch")) {
+        (true, _) => "a page of another site",
+        (_, true) => "a prefetch",
+        _ => return Ok(()),
+    };
+    let advice = format_args!("{who} can't wait or pay: open /sse/test, or call payback directly");
+    Err(Response::error(403, advice))
 }
 
 /// RFC 6750, section 2.1, `Bearer TOKEN`; in a time that tells nothing about where they differ.
@@ -139,30 +127,4 @@ fn is_authorized(authorization: Option<&[u8]>, token: &str) -> bool {
     let (scheme, given) = authorization.and_then(|it| it.split_at_checked(7)).unwrap_or_default();
     let differ = given.iter().zip(token.as_bytes()).fold(0, |bits, (a, b)| black_box(bits | a ^ b));
     scheme.eq_ignore_ascii_case(b"Bearer ") && given.len() == token.len() && differ == 0
-}
-
-/// What was wrong, and what would be right.
-impl From<RouteError> for Response {
-    #[rustfmt::skip] // A table.
-    fn from(error: RouteError) -> Response {
-        use RouteError as Error;
-        match error {
-            Error::UnknownMethod => Response::error(Status::NotImplemented,
-                "unknown method: GET, HEAD and POST are known"),
-            Error::UnknownPath => Response::error(Status::NotFound,
-                "no such path: try /sse/test, /sse/orderpay or /sse/payback"),
-            Error::BadOrder => Response::error(Status::BadRequest,
-                "an order is 1 to 64 of A-Z a-z 0-9 _ -"),
-            Error::WrongMethod(allowed) => Response::error(Status::MethodNotAllowed,
-                format_args!("wrong method: {allowed} would be right")).with("Allow", allowed),
-            Error::BadText => Response::error(Status::BadRequest,
-                "a payback's text is UTF-8 without NUL"),
-            Error::CrossSite => Response::error(Status::Forbidden,
-                "a page of another site can't wait or pay: open /sse/test, or call payback directly"),
-            Error::Prefetch => Response::error(Status::Forbidden,
-                "a prefetch can't wait or pay: open /sse/test, or call payback directly"),
-            Error::Unauthorized => Response::error(Status::Unauthorized,
-                "payback needs the field: Authorization: Bearer TOKEN").with("WWW-Authenticate", "Bearer"),
-        }
-    }
 }

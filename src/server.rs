@@ -8,15 +8,15 @@ use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::app::App;
-use crate::{connection, lock, os, reaper, slots};
+use crate::events::Event;
+use crate::slots::GRACE;
+use crate::{connection, os, reaper};
 
-/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none.
-const SPARE: usize = 16;
 /// In bytes. A connection's thread needs about a tenth of it.
 const STACK: usize = 128 * 1024;
 /// What is being answered at a stop has this long …
@@ -26,36 +26,38 @@ const STOP: Duration = Duration::from_millis(1800);
 
 /// A server that accepts connections, until it is stopped.
 pub struct Server {
-    acceptor: Arc<Acceptor>,
-    reaper: thread::JoinHandle<()>,
-}
-
-/// What the threads share that accept connections.
-struct Acceptor {
-    app: Arc<App>,
+    app: App,
     listeners: Vec<TcpListener>,
-    /// How many threads wait at each listener for a connection, or with one from it for a slot.
-    accepting: Mutex<Vec<usize>>,
 }
 
 impl Server {
     /// Serves `app` on these listeners, with threads of its own.
-    pub fn start(app: Arc<App>, listeners: Vec<TcpListener>) -> io::Result<Server> {
-        let (kept, reaped) = (app.clone(), app.clone());
-        spawn("journal", move || kept.waiters.keep_journal())?;
-        let reaper = spawn("reaper", move || reaper::run(&reaped.waiters))?;
-        let accepting = Mutex::new(vec![0; listeners.len()]);
-        let acceptor = Arc::new(Acceptor { app, listeners, accepting });
-        for _ in &acceptor.listeners {
-            acceptor.start_thread()?;
+    pub fn start(app: App, listeners: Vec<TcpListener>) -> io::Result<Arc<Server>> {
+        let server = Arc::new(Server { app, listeners });
+        let kept = server.clone();
+        spawn("journal", move || kept.app.waiters.keep_journal())?;
+        for address in server.addresses() {
+            server.start_thread()?;
+            server.app.events.record(Event::Listening, format_args!("address={address}"));
         }
-        Ok(Server { acceptor, reaper })
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().flat_map(TcpListener::local_addr)
+    }
+
+    /// Ends who has waited long enough, until the server is stopped: for the thread that started it.
+    pub fn reap(&self) {
+        reaper::run(&self.app.waiters);
     }
 
     /// Stops accepting, finishes what is being answered, ends who waits.
-    pub fn stop(self) {
+    pub fn stop(&self) {
         let asked = Instant::now();
-        let Acceptor { app, listeners, .. } = &*self.acceptor;
+        let Server { app, listeners } = self;
+        app.events.record(Event::Stopping, format_args!("waiting={}", app.waiters.counts().0));
         app.slots.close();
         for socket in listeners.iter().flat_map(as_stream) {
             // It ends every `accept` that waits, and all that follow.
@@ -63,38 +65,35 @@ impl Server {
         }
         app.slots.wait_empty(asked + LAST_ANSWERS);
         app.waiters.close(asked + STOP);
-        let _ = self.reaper.join();
+        app.events.record(Event::Stopped, format_args!(""));
+        app.events.flush();
     }
-}
 
-impl Acceptor {
     fn start_thread(self: &Arc<Self>) -> io::Result<()> {
-        let acceptor = self.clone();
-        spawn("connection", move || acceptor.run()).map(drop)
+        let server = self.clone();
+        spawn("connection", move || server.run()).map(drop)
     }
 
     /// Accepts, serves, and accepts again, as long as there are few who do.
+    ///
+    /// Whoever leaves a listener alone starts another thread. Where none can be had, a slow
+    /// connection has to give up its own, and this one has to be quick: so no listener is alone for
+    /// much longer than [`GRACE`], whoever its clients are.
     fn run(self: Arc<Self>) {
-        while let Some(at) = self.next_listener() {
+        let slots = &self.app.slots;
+        while let Some(at) = slots.next_listener() {
             let Some(stream) = self.accept(&self.listeners[at]) else { return };
-            // Who waits for a slot still counts as accepting: else all would be replaced, without end.
-            let slot = self.app.slots.acquire(stream);
-            let patience = self.leave(at);
+            let (slot, others_accept) = slots.acquire(stream, at);
+            let patience = if others_accept || self.start_thread().is_ok() {
+                Duration::MAX
+            } else {
+                slots.shed();
+                GRACE
+            };
             let serve = || connection::serve(&self.app, slot, patience);
             // A panic has cost this connection, and told about itself.
             let _ = catch_unwind(AssertUnwindSafe(serve));
         }
-    }
-
-    /// The listener where the fewest threads accept, if it has fewer than its share.
-    fn next_listener(&self) -> Option<usize> {
-        let mut accepting = lock(&self.accepting);
-        let share = SPARE.div_ceil(accepting.len());
-        let (at, fewest) = accepting.iter_mut().enumerate().min_by_key(|(_, count)| **count)?;
-        (*fewest < share).then(|| {
-            *fewest += 1;
-            at
-        })
     }
 
     /// The next connection, unless the server is stopping.
@@ -103,34 +102,20 @@ impl Acceptor {
             match listener.accept() {
                 Ok((stream, _)) => return Some(stream),
                 // No descriptor or no memory is left for it.
-                Err(error) if os::is_shortage(&error) => self.app.slots.shed(),
+                Err(error) if os::is_shortage(&error) => {
+                    self.app.waiters.shed();
+                    self.app.slots.shed();
+                }
                 // accept(2): what is wrong is the connection, which ended before it was accepted.
                 Err(_) => {}
             }
         }
         None
     }
-
-    /// Stops accepting to serve; how long its client may take for a step.
-    ///
-    /// Whoever leaves a listener alone starts another thread. Where none can be had, a slow
-    /// connection has to give up its own, and this one has to be quick: so no listener is alone for
-    /// much longer than [`slots::GRACE`], whoever its clients are.
-    fn leave(self: &Arc<Self>, at: usize) -> Duration {
-        let others = {
-            let mut accepting = lock(&self.accepting);
-            accepting[at] -= 1;
-            accepting[at]
-        };
-        if others > 0 || self.start_thread().is_ok() {
-            return Duration::MAX;
-        }
-        self.app.slots.shed();
-        slots::GRACE
-    }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+/// A thread as small as it may be.
+pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run)
 }
 
@@ -160,13 +145,11 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// A listener whose connections need no options set one by one: on Linux they inherit `TCP_NODELAY`
-/// (a frame right after its opening must not wait for an acknowledgement) and the write timeout.
+/// (a frame right after its opening must not wait for an acknowledgement).
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     os::deepen_backlog(&listener)?;
-    let socket = as_stream(&listener)?;
-    socket.set_nodelay(true)?;
-    socket.set_write_timeout(Some(connection::WRITE_TIMEOUT))?;
+    as_stream(&listener)?.set_nodelay(true)?;
     Ok(listener)
 }
 

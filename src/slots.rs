@@ -1,11 +1,13 @@
-//! A limit on the connections that are being served: so many slots, and no more.
+//! Who serves and who accepts: a connection that is being served has a slot and a thread of its own,
+//! which does not accept meanwhile.
 //!
-//! When all are taken, the connection that has kept its thread waiting longest is evicted, so that
-//! slow clients can't keep a payback out; and none is kept alive for another request, so that busy
-//! ones can't either.
+//! There are so many slots and no more. When all are taken, the connection that has kept its thread
+//! waiting longest is evicted, so that slow clients can't keep a payback out; and none is kept alive
+//! for another request, so that busy ones can't either.
 
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,103 +16,123 @@ use crate::lock;
 /// No connection is evicted before it has kept its thread waiting this long: its request may be on
 /// its way.
 pub const GRACE: Duration = Duration::from_millis(400);
+/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none.
+const SPARE: usize = 16;
 
 /// All slots.
+#[derive(Default)]
 pub struct Slots {
     limit: usize,
     table: Mutex<Table>,
     released: Condvar,
+    /// Threads that wait for a slot to be released.
+    queue: AtomicUsize,
+    /// Nothing is to be accepted or kept alive any more.
+    closing: AtomicBool,
 }
 
 #[derive(Default)]
 struct Table {
-    /// By their numbers.
-    taken: HashMap<u64, (Arc<TcpStream>, State)>,
-    /// Slots that were ever acquired: the number of the next.
-    acquired: u64,
-    /// Threads that wait for a slot to be released.
-    queue: usize,
-    /// Nothing is to be accepted or kept alive any more.
-    closing: bool,
+    /// How many threads wait at each listener for a connection, or with one from it for a slot: else
+    /// all who wait for a slot would be replaced, without end.
+    accepting: Vec<usize>,
+    /// The connections that have a slot, by their numbers.
+    served: HashMap<u64, Arc<Served>>,
+    /// Connections that ever had one: the number of the next.
+    accepted: u64,
 }
 
-/// What the thread of a connection is doing.
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    /// It answers a request.
-    Busy,
-    /// It waits for its client, which has a request to send or an answer to read.
-    Idle { since: Instant },
-    /// It is about to read an end that was made here.
-    Evicted,
+struct Served {
+    stream: TcpStream,
+    /// Since when its thread waits for its client, which has a request to send or an answer to read;
+    /// `None` while a request is being answered.
+    idle_since: Mutex<Option<Instant>>,
+    /// Its thread is about to read an end that was made here.
+    evicted: AtomicBool,
 }
 
 /// One connection's place; dropping it releases it.
 pub struct Slot<'s> {
-    pub stream: Arc<TcpStream>,
     slots: &'s Slots,
     number: u64,
+    served: Arc<Served>,
 }
 
+/// For who accepts.
 impl Slots {
-    /// So many slots, all free.
-    pub fn new(limit: usize) -> Self {
-        Slots { limit, table: Mutex::default(), released: Condvar::new() }
+    /// So many slots, all free, for the connections of so many listeners.
+    pub fn new(limit: usize, listeners: usize) -> Self {
+        let table = Table { accepting: vec![0; listeners], ..Table::default() };
+        Slots { limit, table: Mutex::new(table), ..Slots::default() }
     }
 
-    /// Slots that are taken now, and that were ever acquired.
-    pub fn counts(&self) -> (usize, u64) {
-        let table = lock(&self.table);
-        (table.taken.len(), table.acquired)
+    /// Where a thread is to accept: at the listener where the fewest do, if they are fewer than its
+    /// share.
+    pub fn next_listener(&self) -> Option<usize> {
+        let accepting = &mut lock(&self.table).accepting;
+        let share = SPARE.div_ceil(accepting.len());
+        let (at, fewest) = accepting.iter_mut().enumerate().min_by_key(|(_, count)| **count)?;
+        (*fewest < share).then(|| {
+            *fewest += 1;
+            at
+        })
     }
 
-    /// A slot for a new connection. When all are taken, this waits until one is released.
-    pub fn acquire(&self, stream: TcpStream) -> Slot<'_> {
-        let stream = Arc::new(stream);
+    /// A slot for a connection that a thread has accepted here, which does not accept from then on;
+    /// and whether others do. When all slots are taken, this waits until one is released.
+    pub fn acquire(&self, stream: TcpStream, at: usize) -> (Slot<'_>, bool) {
         let mut table = lock(&self.table);
-        while table.taken.len() >= self.limit {
+        while table.served.len() >= self.limit {
             table.evict();
             table = self.wait(table);
         }
-        let number = table.acquired;
-        table.acquired += 1;
-        table.taken.insert(number, (stream.clone(), State::Busy));
-        Slot { stream, slots: self, number }
+        let idle_since = Mutex::new(Some(Instant::now()));
+        let served = Arc::new(Served { stream, idle_since, evicted: AtomicBool::new(false) });
+        let slot = Slot { slots: self, number: table.accepted, served };
+        table.served.insert(slot.number, slot.served.clone());
+        table.accepted += 1;
+        table.accepting[at] -= 1;
+        (slot, table.accepting[at] > 0)
     }
 
     /// Evicts the connection that has waited longest, and then waits a moment for a slot to be
     /// released. It is for one who finds that there are too few threads or descriptors.
     pub fn shed(&self) {
-        let mut table = lock(&self.table);
+        let table = lock(&self.table);
         table.evict();
         drop(self.wait(table));
+    }
+
+    /// Slots that are taken now, and that were ever acquired.
+    pub fn counts(&self) -> (usize, u64) {
+        let table = lock(&self.table);
+        (table.served.len(), table.accepted)
     }
 
     /// Whether a connection may be kept alive for another request. Not while somebody waits for a
     /// slot: of clients that never rest, none has waited long.
     pub fn may_keep_alive(&self) -> bool {
-        let table = lock(&self.table);
-        !table.closing && table.queue == 0
+        !self.is_closing() && self.queue.load(Relaxed) == 0
     }
 
     /// Whether no connection is to be accepted any more.
     pub fn is_closing(&self) -> bool {
-        lock(&self.table).closing
+        self.closing.load(Relaxed)
     }
 
     /// From now on no connection is accepted or kept alive.
     pub fn close(&self) {
-        lock(&self.table).closing = true;
+        self.closing.store(true, Relaxed);
     }
 
     /// Ends all connections that wait for a request, and waits till the others are answered, but
     /// not past the deadline.
     pub fn wait_empty(&self, deadline: Instant) {
         let mut table = lock(&self.table);
-        while !table.taken.is_empty() && Instant::now() < deadline {
-            for (stream, state) in table.taken.values() {
-                if let State::Idle { .. } = state {
-                    let _ = stream.shutdown(Shutdown::Read);
+        while !table.served.is_empty() && Instant::now() < deadline {
+            for served in table.served.values() {
+                if lock(&served.idle_since).is_some() {
+                    let _ = served.stream.shutdown(Shutdown::Read);
                 }
             }
             table = self.wait(table);
@@ -118,73 +140,58 @@ impl Slots {
     }
 
     /// Waits a moment at most: meanwhile another connection may have waited long enough.
-    fn wait<'t>(&self, mut table: MutexGuard<'t, Table>) -> MutexGuard<'t, Table> {
-        table.queue += 1;
+    fn wait<'t>(&self, table: MutexGuard<'t, Table>) -> MutexGuard<'t, Table> {
+        self.queue.fetch_add(1, Relaxed);
         let waited = self.released.wait_timeout(table, GRACE / 10);
-        table = waited.unwrap_or_else(PoisonError::into_inner).0;
-        table.queue -= 1;
-        table
+        self.queue.fetch_sub(1, Relaxed);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
 impl Table {
     /// Shuts down the connection that has waited longest, if any has waited long enough. Its thread
     /// then reads the end, and releases the slot.
-    fn evict(&mut self) {
-        let since = |state: &State| match state {
-            State::Idle { since } => Some(*since),
-            State::Busy | State::Evicted => None,
-        };
-        let idle = self.taken.values_mut().filter_map(|it| Some((since(&it.1)?, it)));
-        if let Some((since, (stream, state))) = idle.min_by_key(|(since, _)| *since)
+    fn evict(&self) {
+        let idle = self.served.values().filter_map(|it| Some(((*lock(&it.idle_since))?, it)));
+        let idle = idle.filter(|(_, served)| !served.evicted.load(Relaxed));
+        if let Some((since, served)) = idle.min_by_key(|(since, _)| *since)
             && since.elapsed() >= GRACE
         {
-            *state = State::Evicted;
-            let _ = stream.shutdown(Shutdown::Both);
+            served.evicted.store(true, Relaxed);
+            let _ = served.stream.shutdown(Shutdown::Both);
         }
     }
 }
 
+/// For the thread of a connection.
 impl Slot<'_> {
-    /// The thread of this connection has a whole request to answer.
-    pub fn mark_busy(&self) {
-        self.mark(State::Busy);
+    pub fn stream(&self) -> &TcpStream {
+        &self.served.stream
     }
 
-    /// The thread of this connection waits for its client from now on.
-    pub fn mark_idle(&self) {
-        self.mark(State::Idle { since: Instant::now() });
+    /// From now on it waits for its client, or it has a whole request to answer.
+    pub fn set_idle(&self, is_idle: bool) {
+        *lock(&self.served.idle_since) = is_idle.then(Instant::now);
     }
 
     /// Whether the connection was shut down from here: the end of what its client sends is our doing.
     pub fn was_evicted(&self) -> bool {
-        let table = lock(&self.slots.table);
-        table.closing || table.taken.get(&self.number).is_some_and(|it| it.1 == State::Evicted)
+        self.slots.is_closing() || self.served.evicted.load(Relaxed)
     }
 
     /// Releases the slot, and goes on with the connection elsewhere.
     pub fn into_stream(self) -> Option<TcpStream> {
-        let stream = self.stream.clone();
+        let served = self.served.clone();
         drop(self);
         // The table's share is gone, so this one is the last.
-        Arc::into_inner(stream)
-    }
-
-    /// Once evicted, it stays so.
-    fn mark(&self, new: State) {
-        if let Some((_, state)) = lock(&self.slots.table).taken.get_mut(&self.number)
-            && *state != State::Evicted
-        {
-            *state = new;
-        }
+        Arc::into_inner(served).map(|served| served.stream)
     }
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        let mut table = lock(&self.slots.table);
-        table.taken.remove(&self.number);
-        if table.queue > 0 {
+        lock(&self.slots.table).served.remove(&self.number);
+        if self.slots.queue.load(Relaxed) > 0 {
             self.slots.released.notify_all();
         }
     }

@@ -5,19 +5,14 @@ use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment, taken apart. It displays as RFC 3339: `2026-11-22T13:53:18.123Z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utc {
     /// Since 1970-01-01, which was a Thursday.
-    pub days: u64,
-    pub year: u64,
-    /// 1 to 12.
-    pub month: u64,
-    /// 1 to 31.
-    pub day: u64,
-    pub hour: u64,
-    pub minute: u64,
-    pub second: u64,
-    pub millisecond: u32,
+    days: u64,
+    /// Year, month from 1 to 12, day from 1 to 31.
+    date: (u64, u64, u64),
+    /// Hour, minute, second.
+    time: (u64, u64, u64),
+    millisecond: u32,
 }
 
 impl From<SystemTime> for Utc {
@@ -25,17 +20,8 @@ impl From<SystemTime> for Utc {
     fn from(time: SystemTime) -> Utc {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-        let (year, month, day) = civil(days);
-        Utc {
-            days,
-            year,
-            month,
-            day,
-            hour: second / 3600,
-            minute: second / 60 % 60,
-            second: second % 60,
-            millisecond: since.subsec_millis(),
-        }
+        let time = (second / 3600, second / 60 % 60, second % 60);
+        Utc { days, date: date(days), time, millisecond: since.subsec_millis() }
     }
 }
 
@@ -49,18 +35,28 @@ impl Utc {
         let time = UNIX_EPOCH + Duration::from_millis(millis);
         (Utc::from(time).to_string() == text).then_some(time)
     }
+
+    /// RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn http_date(&self) -> String {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let Utc { days, date: (year, month, day), time: (hour, minute, second), .. } = self;
+        let (weekday, month) = (DAYS[*days as usize % 7], MONTHS[*month as usize - 1]);
+        format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
+    }
 }
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Utc { year, month, day, hour, minute, second, millisecond, .. } = self;
+        let Utc { date: (year, month, day), time: (hour, minute, second), millisecond, .. } = self;
         write!(f, "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
     }
 }
 
 /// Year, month and day. A year is counted from March here, so that a leap day is its last one;
 /// 719,468 days lie between 0000-03-01 and 1970-01-01, and 146,097 in 400 years.
-fn civil(days: u64) -> (u64, u64, u64) {
+fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let leap_days = day_of_era / 1460 - day_of_era / 36_524 + day_of_era / 146_096;

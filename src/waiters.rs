@@ -15,18 +15,20 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::slice;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::closing::{self, Lingering};
 use crate::events::{Event, Events};
 use crate::journal::{Commit, Journal, Record};
 use crate::order::{OrderId, OrderResult};
-use crate::orders::{Admission, Payment};
+use crate::orders::{Admission, Payment, Serial};
 use crate::store::Store;
 use crate::{lock, response, sse};
 
 /// So many orders at most have something written at the same time: more than there are processors.
 const LANES: usize = 64;
+/// A waiter's time begins when its opening has been sent, which takes less than this.
+const OPENING_TIME: Duration = Duration::from_millis(1);
 /// So many waiters of one order are written to before others get its lane.
 const SLICE: usize = 16;
 
@@ -92,32 +94,29 @@ impl Waiters {
     /// its parking. Or tells which round has to be opened first.
     fn try_open(&self, id: &OrderId, stream: &Parked, last_event_id: Option<&[u8]>) -> Option<u64> {
         let _lane = lock(self.lane(id));
-        let admission = lock(&self.table).store.orders.ask(id, last_event_id.and_then(lost_round));
+        let (admission, serial) = {
+            let mut table = lock(&self.table);
+            let admitted = table.admit(id, stream, last_event_id.and_then(lost_round));
+            self.wake_reaper(&table);
+            admitted
+        };
         match admission {
             Admission::Opens(round) => return Some(round),
-            Admission::Waits(round) if self.park(id, stream, round) => {
-                self.events.record(Event::Waiting { order: id, stream, last_event_id });
+            Admission::Waits(round) if (&**stream).write_all(&opening(round)).is_ok() => {
+                self.events.record_waiting(id, stream, last_event_id);
             }
-            Admission::Waits(_) => self.events.record(Event::Vanished { order: id, stream }),
+            Admission::Waits(_) => {
+                serial.map(|serial| lock(&self.table).store.orders.take(id, serial));
+                self.events.record_waiter(Event::Vanished, id, stream);
+            }
             Admission::Gets(round, result) => {
-                self.events.record(Event::Fetched { order: id, stream });
+                self.events.record_waiter(Event::Fetched, id, stream);
                 let bytes = [&opening(round)[..], sse::paid(&result).as_bytes()].concat();
                 self.end(slice::from_ref(stream), &bytes, Some((id, round)));
             }
             Admission::Full => self.turn_away(id, stream),
         }
         None
-    }
-
-    /// False if there is nobody to be parked. At a stop nobody is: a browser comes back.
-    fn park(&self, id: &OrderId, stream: &Parked, round: u64) -> bool {
-        let opened = (&**stream).write_all(&opening(round)).is_ok();
-        let mut table = lock(&self.table);
-        if opened && !table.closed {
-            table.store.orders.park(id, stream.clone(), Instant::now());
-            self.wake_reaper(&table);
-        }
-        opened
     }
 
     /// Opens a round of order 1. With a journal it is on disk before anybody hears of it.
@@ -133,7 +132,7 @@ impl Waiters {
     }
 
     fn turn_away(&self, id: &OrderId, stream: &Parked) {
-        self.events.record(Event::Full { order: id, stream });
+        self.events.record_waiter(Event::Full, id, stream);
         let bytes = [&response::stream_head(SystemTime::now()), sse::FULL.as_bytes()].concat();
         self.end(slice::from_ref(stream), &bytes, None);
     }
@@ -242,8 +241,8 @@ impl Waiters {
             shed
         };
         shed.into_iter().for_each(closing::close);
-        if let Some((order, _)) = result_of {
-            gone.iter().for_each(|stream| self.events.record(Event::Vanished { order, stream }));
+        if let Some((id, _)) = result_of {
+            gone.iter().for_each(|it| self.events.record_waiter(Event::Vanished, id, it));
         }
         reached.len()
     }
@@ -257,6 +256,21 @@ impl Waiters {
 }
 
 impl Table {
+    /// Decides about an `orderpay`, and parks it if it is to wait.
+    fn admit(
+        &mut self,
+        id: &OrderId,
+        stream: &Parked,
+        lost_round: Option<u64>,
+    ) -> (Admission, Option<Serial>) {
+        let admission = self.store.orders.ask(id, lost_round);
+        // At a stop nobody is parked any more: a browser comes back.
+        let waits = matches!(admission, Admission::Waits(_)) && !self.closed;
+        let opened = Instant::now() + OPENING_TIME;
+        let serial = waits.then(|| self.store.orders.park(id, stream.clone(), opened));
+        (admission, serial)
+    }
+
     pub fn next_deadline(&self) -> Option<Instant> {
         let lingering = self.lingering.next_deadline();
         self.store.orders.next_deadline().into_iter().chain(lingering).min()

@@ -57,7 +57,8 @@ fn with_256_descriptors_400_orders_leave_room_for_their_payments() {
     assert!(asked.elapsed() < Duration::from_secs(1));
 
     drop(crowd);
-    eventually("the crowd to be forgotten", || (server.descriptors() < 64).then_some(()));
+    let is_forgotten = || figure(&server, "orderpay_waiters") == 0 && server.descriptors() < 64;
+    eventually("the crowd to be forgotten", || is_forgotten().then_some(()));
     let again: Vec<Stream> = (0..parked).map(|n| server.orderpay(&format!("again-{n}"))).collect();
     println!("{} parked again", again.len());
 }

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::time::SystemTime;
 
 use support::{PAID, Server, Stream, TIMED_OUT, request};
@@ -101,20 +103,55 @@ fn no_client_can_forge_a_line() {
     );
 }
 
+#[test]
+fn of_what_a_client_has_chosen_a_line_bears_64_bytes() {
+    let server = Server::start(&[]);
+    Stream::open(server.address, "/sse/orderpay/7", &[("Last-Event-ID", &"x".repeat(5000))]);
+    let line = server.wait_for_log("event=waiting order=7");
+    let last_event_id = format!(" last_event_id=\"{}\"", "x".repeat(64));
+    assert!(line.ends_with(&last_event_id), "{line}");
+}
+
 /// A terminal that is stopped with Ctrl-S, or a pipe that nobody reads.
 #[test]
 fn a_stalled_stderr_stops_no_payment_and_no_end() {
     let folder = support::folder::Folder::new();
     let pipe = folder.join("stalled").display().to_string();
     let mut server = Server::start_after(&format!("mkfifo {pipe}; exec 2<>{pipe}"), &[]);
-    let mut client = server.connect();
-    for _ in 0..3000 {
-        client.send(request("GET", "/nowhere", &[], ""));
-        assert_eq!(client.answer().status, 404);
-    }
+    refuse(&server, 3000);
     let mut waiter = server.orderpay("7");
     assert_eq!(server.payback("7"), 1);
     assert_eq!(waiter.rest(), PAID);
     let (status, took) = server.stop();
     assert!(status.success() && took.as_secs() < 2, "{status}, {took:?}");
+}
+
+#[test]
+fn when_a_stalled_stderr_goes_on_it_is_told_how_many_lines_are_missing() {
+    let folder = support::folder::Folder::new();
+    let pipe = folder.join("stalled").display().to_string();
+    let server = Server::start_after(&format!("mkfifo {pipe}; exec 2<>{pipe}"), &[]);
+    refuse(&server, 3000);
+    let lines = BufReader::new(File::open(&pipe).unwrap()).lines().map(Result::unwrap);
+    // More than the pipe holds: so the log has gone on.
+    let mut lines = lines.enumerate().inspect(|(read, _)| {
+        if *read == 1000 {
+            refuse(&server, 1);
+        }
+    });
+    let dropped = |(read, line): (usize, String)| {
+        let (_, dropped) = line.split_once(" event=dropped lines=")?;
+        Some((read, dropped.parse::<usize>().expect("a number")))
+    };
+    let (read, dropped) = lines.find_map(dropped).expect("a line that tells");
+    assert_eq!(read + dropped, 3000 + 1, "with the one of its address");
+    assert!(lines.next().is_some_and(|(_, line)| line.contains(" event=refused ")));
+}
+
+fn refuse(server: &Server, times: usize) {
+    let mut client = server.connect();
+    for _ in 0..times {
+        client.send(request("GET", "/nowhere", &[], ""));
+        assert_eq!(client.answer().status, 404);
+    }
 }

@@ -97,9 +97,9 @@ pub struct Settlement {
 /// What becomes of an `orderpay`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It waits, in this round.
-    Waits(u64),
-    /// It waits, once this round has been opened: [`Orders::open_round`].
+    /// It waits in this round: it is parked, as the waiter of this number.
+    Waits(u64, Serial),
+    /// It waits in this round, once that has been opened: [`Orders::open_round`].
     Opens(u64),
     /// It gets the result of this round.
     Gets(u64, OrderResult),
@@ -160,22 +160,28 @@ impl<W: Clone> Orders<W> {
         self.by_id.get(id)?.settlement.as_deref()
     }
 
-    /// What becomes of an `orderpay` that lost its connection in the round that it names, or is fresh.
-    pub fn ask(&self, id: &OrderId, lost_round: Option<u64>) -> Admission {
-        let gets = |last: &&Settlement| match lost_round {
+    /// Decides about an `orderpay` that lost its connection in the round that it names, or is fresh; if
+    /// it is to wait, parks it: its opening will have been sent at `opened`.
+    pub fn ask(
+        &mut self,
+        id: &OrderId,
+        lost: Option<u64>,
+        parked: &W,
+        opened: Instant,
+    ) -> Admission {
+        let gets = |last: &&Settlement| match lost {
             _ if !id.has_rounds() => true,
             Some(round) => round == last.round,
             None => !last.written,
         };
         if let Some(last) = self.settlement(id).filter(gets) {
-            return Admission::Gets(last.round, last.result.clone());
-        }
-        if self.counts().0 >= self.limits.waiters {
+            Admission::Gets(last.round, last.result.clone())
+        } else if self.counts().0 >= self.limits.waiters {
             Admission::Full
         } else if id.has_rounds() && self.is_over(id) {
             Admission::Opens(self.next_round())
         } else {
-            Admission::Waits(self.round(id))
+            Admission::Waits(self.round(id), self.park(id, parked.clone(), opened))
         }
     }
 
@@ -184,17 +190,6 @@ impl<W: Clone> Orders<W> {
         if round > self.last_round {
             (self.round, self.last_round) = (round, round);
         }
-    }
-
-    /// Parks a waiter whose opening will have been sent at `opened`.
-    pub fn park(&mut self, id: &OrderId, parked: W, opened: Instant) -> Serial {
-        let serial = self.next_serial();
-        let waiter = Waiter { serial, opened, heartbeats: 0, parked };
-        self.deadlines.insert(waiter.deadline(&self.limits), id.clone());
-        let waiters = &mut self.order(id).waiters;
-        waiters.reserve_exact(usize::from(waiters.is_empty()));
-        waiters.push_back(waiter);
-        serial
     }
 
     /// Which round a `payback` may settle, while those of so many other orders are being recorded.
@@ -278,8 +273,9 @@ impl<W: Clone> Orders<W> {
         Some(waiter.parked)
     }
 
-    /// Takes out all who are parked, whatever they wait for.
-    pub fn take_all(&mut self) -> Vec<W> {
+    /// Takes out all who are parked, whatever they wait for. From now on there is room for nobody.
+    pub fn close(&mut self) -> Vec<W> {
+        self.limits.waiters = 0;
         let ids: Vec<OrderId> = self.by_id.keys().cloned().collect();
         ids.iter().flat_map(|id| self.take_waiters(id)).collect()
     }
@@ -300,6 +296,16 @@ impl<W: Clone> Orders<W> {
             dues.extend(self.next_due(id, serial, now));
         }
         dues
+    }
+
+    fn park(&mut self, id: &OrderId, parked: W, opened: Instant) -> Serial {
+        let serial = self.next_serial();
+        let waiter = Waiter { serial, opened, heartbeats: 0, parked };
+        self.deadlines.insert(waiter.deadline(&self.limits), id.clone());
+        let waiters = &mut self.order(id).waiters;
+        waiters.reserve_exact(usize::from(waiters.is_empty()));
+        waiters.push_back(waiter);
+        serial
     }
 
     /// What a deadline, already taken out, is about: a waiter, or else a settlement.
@@ -428,24 +434,26 @@ mod tests {
         /// An `orderpay`: parked, if it is to wait, in a round that is opened before if need be. Its
         /// round, and the result that it gets.
         fn ask(&mut self, order: &str, lost: Option<u64>, name: &'static str) -> (u64, bool) {
-            let order = id(order);
-            match self.orders.ask(&order, lost) {
+            match self.admit(order, lost, name) {
                 Admission::Opens(round) => {
                     self.orders.open_round(round);
-                    assert_eq!(self.orders.ask(&order, lost), Admission::Waits(round));
-                    self.orders.park(&order, name, self.start);
+                    let admission = self.admit(order, lost, name);
+                    assert!(
+                        matches!(admission, Admission::Waits(in_round, _) if in_round == round)
+                    );
                     (round, false)
                 }
-                Admission::Waits(round) => {
-                    self.orders.park(&order, name, self.start);
-                    (round, false)
-                }
+                Admission::Waits(round, _) => (round, false),
                 Admission::Gets(round, _) => {
-                    self.orders.written(&order, round);
+                    self.orders.written(&id(order), round);
                     (round, true)
                 }
                 Admission::Full => panic!("no room for {name}"),
             }
+        }
+
+        fn admit(&mut self, order: &str, lost: Option<u64>, name: &'static str) -> Admission {
+            self.orders.ask(&id(order), lost, &name, self.start)
         }
 
         /// A `payback` that is recorded at once: the round that it settles, and who was waiting.
@@ -503,7 +511,7 @@ mod tests {
 
     fn kept() -> Scene {
         let mut scene = open();
-        scene.orders.take_all();
+        scene.orders.take_waiters(&id("1"));
         assert_eq!(scene.pay("1"), Ok((SECOND_ROUND, vec![])), "also when its waiters have left");
         scene
     }
@@ -560,9 +568,9 @@ mod tests {
         let mut scene = open();
         scene.orders.open_round(SECOND_ROUND);
         scene.orders.open_round(FIRST_ROUND);
-        assert_eq!(scene.orders.ask(&id("1"), None), Admission::Waits(SECOND_ROUND));
+        assert_eq!(scene.ask("1", None, "second too"), (SECOND_ROUND, false));
         scene.pay("1").unwrap();
-        assert_eq!(scene.orders.ask(&id("1"), None), Admission::Opens(THIRD_ROUND));
+        assert_eq!(scene.admit("1", None, "third"), Admission::Opens(THIRD_ROUND));
     }
 
     // Time.
@@ -619,7 +627,7 @@ mod tests {
             (kept(), SECOND_ROUND, THIRD_ROUND),
             (over(), FIRST_ROUND, SECOND_ROUND),
         ] {
-            scene.orders.take_all();
+            scene.orders.take_waiters(&id("1"));
             assert_eq!(scene.orders.due(scene.at(3600), 9), []);
             assert_eq!(scene.orders.take_forgotten(), [(id("1"), forgotten)]);
             assert_eq!(scene.ask("1", Some(forgotten), "anew"), (next, false));
@@ -678,8 +686,8 @@ mod tests {
         for order in ["a", "b", "c", "d"] {
             scene.ask(order, None, "one");
         }
-        assert_eq!(scene.orders.ask(&id("e"), None), Admission::Full);
-        assert_eq!(scene.orders.ask(&id("1"), None), Admission::Full);
+        assert_eq!(scene.admit("e", None, "surplus"), Admission::Full);
+        assert_eq!(scene.admit("1", None, "surplus"), Admission::Full);
         scene.pay("a").unwrap();
         assert_eq!(scene.ask("e", None, "later"), (0, false));
     }
@@ -690,7 +698,8 @@ mod tests {
         scene.ask("a", None, "one");
         scene.ask("b", None, "two");
         scene.pay("a").unwrap();
-        assert_eq!(scene.orders.take_all(), ["two"]);
+        assert_eq!(scene.orders.close(), ["two"]);
+        assert_eq!(scene.admit("c", None, "late"), Admission::Full);
         scene.orders.due(scene.at(9999), 9);
         let Orders { by_id, deadlines, written, settled, .. } = scene.orders;
         assert!(by_id.is_empty() && deadlines.is_empty() && written.is_empty());

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::closing::{self, Lingering};
 use crate::events::{Event, Events};
-use crate::journal::{Commit, Journal, Record};
+use crate::journal::{Journal, Record};
 use crate::order::{OrderId, OrderResult};
-use crate::orders::{Admission, Payment, Serial};
+use crate::orders::{Admission, Payment};
 use crate::store::Store;
 use crate::{lock, response, sse};
 
@@ -80,13 +80,13 @@ impl Waiters {
             panic_if_asked(id);
             table.store.claim(id, result)
         };
-        match claimed {
-            Err(payment) => payment,
-            Ok(commit) if commit.as_ref().is_none_or(|it| self.is_on_disk(it)) => self.settle(id),
-            Ok(_) => {
+        match (claimed, &self.journal) {
+            (Err(payment), _) => payment,
+            (Ok(Some(commit)), Some(journal)) if journal.wait(&commit).is_err() => {
                 lock(&self.table).store.give_up(id);
                 Payment::Unrecorded
             }
+            (Ok(_), _) => self.settle(id),
         }
     }
 
@@ -94,19 +94,20 @@ impl Waiters {
     /// its parking. Or tells which round has to be opened first.
     fn try_open(&self, id: &OrderId, stream: &Parked, last_event_id: Option<&[u8]>) -> Option<u64> {
         let _lane = lock(self.lane(id));
-        let (admission, serial) = {
+        let (lost, opened) = (last_event_id.and_then(lost_round), Instant::now() + OPENING_TIME);
+        let admission = {
             let mut table = lock(&self.table);
-            let admitted = table.admit(id, stream, last_event_id.and_then(lost_round));
+            let admission = table.store.orders.ask(id, lost, stream, opened);
             self.wake_reaper(&table);
-            admitted
+            admission
         };
         match admission {
             Admission::Opens(round) => return Some(round),
-            Admission::Waits(round) if (&**stream).write_all(&opening(round)).is_ok() => {
+            Admission::Waits(round, _) if (&**stream).write_all(&opening(round)).is_ok() => {
                 self.events.record_waiting(id, stream, last_event_id);
             }
-            Admission::Waits(_) => {
-                serial.map(|serial| lock(&self.table).store.orders.take(id, serial));
+            Admission::Waits(_, serial) => {
+                lock(&self.table).store.orders.take(id, serial);
                 self.events.record_waiter(Event::Vanished, id, stream);
             }
             Admission::Gets(round, result) => {
@@ -121,24 +122,20 @@ impl Waiters {
 
     /// Opens a round of order 1. With a journal it is on disk before anybody hears of it.
     fn open_round(&self, id: &OrderId, round: u64) -> bool {
-        if let Some(journal) = &self.journal {
-            let commit = journal.record(&Record::Opened { order: id.clone(), round });
-            if !commit.is_ok_and(|commit| self.is_on_disk(&commit)) {
-                return false;
-            }
+        let record = Record::Opened { order: id.clone(), round };
+        let is_on_disk = self.journal.as_ref().is_none_or(|journal| {
+            journal.record(&record).is_ok_and(|commit| journal.wait(&commit).is_ok())
+        });
+        if is_on_disk {
+            lock(&self.table).store.orders.open_round(round);
         }
-        lock(&self.table).store.orders.open_round(round);
-        true
+        is_on_disk
     }
 
     fn turn_away(&self, id: &OrderId, stream: &Parked) {
         self.events.record_waiter(Event::Full, id, stream);
         let bytes = [&response::stream_head(SystemTime::now()), sse::FULL.as_bytes()].concat();
         self.end(slice::from_ref(stream), &bytes, None);
-    }
-
-    fn is_on_disk(&self, commit: &Commit) -> bool {
-        self.journal.as_ref().is_none_or(|journal| journal.wait(commit).is_ok())
     }
 
     /// The result is recorded: whoever of its paybacks comes here first settles the order.
@@ -201,7 +198,7 @@ impl Waiters {
         let waiters = {
             let mut table = lock(&self.table);
             table.closed = true;
-            table.store.orders.take_all()
+            table.store.orders.close()
         };
         self.sooner.notify_all();
         for stream in waiters.into_iter().take_while(|_| Instant::now() < deadline) {
@@ -256,21 +253,6 @@ impl Waiters {
 }
 
 impl Table {
-    /// Decides about an `orderpay`, and parks it if it is to wait.
-    fn admit(
-        &mut self,
-        id: &OrderId,
-        stream: &Parked,
-        lost_round: Option<u64>,
-    ) -> (Admission, Option<Serial>) {
-        let admission = self.store.orders.ask(id, lost_round);
-        // At a stop nobody is parked any more: a browser comes back.
-        let waits = matches!(admission, Admission::Waits(_)) && !self.closed;
-        let opened = Instant::now() + OPENING_TIME;
-        let serial = waits.then(|| self.store.orders.park(id, stream.clone(), opened));
-        (admission, serial)
-    }
-
     pub fn next_deadline(&self) -> Option<Instant> {
         let lingering = self.lingering.next_deadline();
         self.store.orders.next_deadline().into_iter().chain(lingering).min()

@@ -19,10 +19,11 @@ use crate::{connection, os, reaper};
 
 /// In bytes. A connection's thread needs about a tenth of it.
 const STACK: usize = 128 * 1024;
-/// What is being answered at a stop has this long …
-const LAST_ANSWERS: Duration = Duration::from_millis(1500);
-/// … and all of it, so that it takes less than the two seconds that were promised.
-const STOP: Duration = Duration::from_millis(1800);
+/// What is being answered at a stop has this long, then who waits and the journal …
+const LAST_ANSWERS: Duration = Duration::from_millis(1200);
+/// … and then who has waited for the journal in vain: less than the two seconds that were promised.
+const LAST_RESULTS: Duration = Duration::from_millis(1500);
+const STOP: Duration = Duration::from_millis(1700);
 
 /// A server that accepts connections, until it is stopped.
 pub struct Server {
@@ -64,7 +65,8 @@ impl Server {
             let _ = socket.shutdown(Shutdown::Both);
         }
         app.slots.wait_empty(asked + LAST_ANSWERS);
-        app.waiters.close(asked + STOP);
+        app.waiters.close(asked + LAST_RESULTS);
+        app.slots.wait_empty(asked + STOP);
         app.events.record(Event::Stopped, format_args!(""));
         app.events.flush();
     }

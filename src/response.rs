@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::SystemTime;
 
-use crate::request::RequestError;
 use crate::utc::Utc;
 
 /// RFC 9110, section 15, and RFC 6585: each status that is given here, and its reason phrase, which
@@ -88,30 +87,6 @@ impl Response {
     }
 }
 
-/// What was wrong with a request, and what would be right.
-impl From<RequestError> for Response {
-    fn from(error: RequestError) -> Response {
-        use RequestError::*;
-        let (status, advice) = match error {
-            RequestLine => (400, "the first line is no request: try GET /sse/test HTTP/1.1"),
-            Target => {
-                (400, "what is asked for is no path: try /sse/test, and %25 for a percent sign")
-            }
-            Version => (505, "only HTTP/1.0 and HTTP/1.1 are spoken here"),
-            LineTooLong => (414, "a request line has at most 4096 bytes"),
-            FieldLine => (400, "a header line is `Name: value` without control bytes"),
-            HeadTooLarge => (431, "a head has at most 8192 bytes and 64 fields"),
-            Host => (400, "a request needs one Host field with a host's name"),
-            ContentLength => (400, "Content-Length is one plain number, and stands alone"),
-            TransferEncoding => (501, "no transfer coding is read: send a Content-Length"),
-            BodyTooLarge => (413, "a body has at most 4096 bytes"),
-            Incomplete => (400, "the request ended before it was whole"),
-            TooSlow => (408, "the request did not come whole in time"),
-        };
-        Response::error(status, advice)
-    }
-}
-
 /// The head of an event stream, whose body ends with the connection (RFC 9112, section 6.3, case 8).
 ///
 /// `no-transform` and `X-Accel-Buffering` keep proxies from holding events back.
@@ -132,7 +107,6 @@ fn head(status: u16, now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{MAX_BODY, MAX_FIELDS, MAX_HEAD, MAX_LINE};
     use std::time::{Duration, UNIX_EPOCH};
 
     fn written(response: Response, keep_alive: bool, head_only: bool) -> String {
@@ -166,20 +140,5 @@ mod tests {
             "HTTP/1.1 204 No Content\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
              Cache-Control: no-store\r\n\r\n"
         );
-    }
-
-    #[test]
-    fn whoever_sends_too_much_is_told_the_limit() {
-        for (error, limits) in [
-            (RequestError::LineTooLong, format!("at most {MAX_LINE} bytes")),
-            (
-                RequestError::HeadTooLarge,
-                format!("at most {MAX_HEAD} bytes and {MAX_FIELDS} fields"),
-            ),
-            (RequestError::BodyTooLarge, format!("at most {MAX_BODY} bytes")),
-        ] {
-            let advice = Response::from(error).body;
-            assert!(advice.ends_with(&format!("{limits}\n")), "{advice}");
-        }
     }
 }

@@ -25,7 +25,7 @@ pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, RequestError> {
         }
         fields.push(field(line)?);
         if fields.len() > MAX_FIELDS {
-            return Err(RequestError::HeadTooLarge);
+            return Err(RequestError::HEAD_TOO_LARGE);
         }
     }
     Ok(None)
@@ -39,7 +39,7 @@ fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], Version), RequestError> {
         {
             Ok((method, target, http_version(version)?))
         }
-        _ => Err(RequestError::RequestLine),
+        _ => Err(RequestError::REQUEST_LINE),
     }
 }
 
@@ -49,18 +49,18 @@ pub(super) fn http_version(version: &[u8]) -> Result<Version, RequestError> {
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" => Ok(Version::Http10),
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-            Err(RequestError::Version)
+            Err(RequestError::VERSION)
         }
-        _ => Err(RequestError::RequestLine),
+        _ => Err(RequestError::REQUEST_LINE),
     }
 }
 
 /// RFC 9112, section 5.1: no space before the colon; section 5.2: no folding.
 fn field(line: &[u8]) -> Result<Field<'_>, RequestError> {
-    let colon = line.iter().position(|b| *b == b':').ok_or(RequestError::FieldLine)?;
+    let colon = line.iter().position(|b| *b == b':').ok_or(RequestError::FIELD_LINE)?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
     if !is_token(name) || !value.iter().all(|b| is_field_byte(*b)) {
-        return Err(RequestError::FieldLine);
+        return Err(RequestError::FIELD_LINE);
     }
     Ok(Field { name, value: value.trim_ascii() })
 }

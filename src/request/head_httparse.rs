@@ -16,7 +16,7 @@ pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, RequestError> {
     let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
     // RFC 9112, section 3.2: a target is ASCII, but `httparse` takes all of UTF-8.
     if !target.is_ascii() {
-        return Err(RequestError::RequestLine);
+        return Err(RequestError::REQUEST_LINE);
     }
     match outcome {
         Ok(Status::Partial) => Ok(None),
@@ -27,16 +27,16 @@ pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, RequestError> {
             fields: request.headers.iter().map(Field::from).collect(),
             len,
         })),
-        Err(Error::TooManyHeaders) => Err(RequestError::HeadTooLarge),
-        Err(Error::HeaderName | Error::HeaderValue) => Err(RequestError::FieldLine),
+        Err(Error::TooManyHeaders) => Err(RequestError::HEAD_TOO_LARGE),
+        Err(Error::HeaderName | Error::HeaderValue) => Err(RequestError::FIELD_LINE),
         // What is wrong with a version it does not say, nor whether the end of its line is.
         Err(Error::Version | Error::NewLine) => {
             let before = [request.method, request.path].into_iter().flatten();
             let at = before.map(|part| part.len() + 1).sum();
             let version = first_line(lines.get(at..).unwrap_or_default());
-            Err(http_version(version).err().unwrap_or(RequestError::FieldLine))
+            Err(http_version(version).err().unwrap_or(RequestError::FIELD_LINE))
         }
-        Err(_) => Err(RequestError::RequestLine),
+        Err(_) => Err(RequestError::REQUEST_LINE),
     }
 }
 

@@ -3,10 +3,10 @@
 //! It judges bytes where ours judges lines, but it is shown whole lines only. So both come to the
 //! same answers, once its errors are told apart as finely as ours.
 
-use httparse::{EMPTY_HEADER, Error, Header, Status};
+use httparse::{EMPTY_HEADER, Error, Status};
 
-use super::head::http_version;
-use super::{Field, Head, MAX_FIELDS, RequestError, Version, first_line};
+use super::head::minor_version;
+use super::{Head, MAX_FIELDS, RequestError, first_line};
 
 /// The head that these whole lines start with; `None` while its last line is missing.
 pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, RequestError> {
@@ -23,8 +23,8 @@ pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, RequestError> {
         Ok(Status::Complete(len)) => Ok(Some(Head {
             method: method.as_bytes(),
             target: target.as_bytes(),
-            version: if request.version == Some(0) { Version::Http10 } else { Version::Http11 },
-            fields: request.headers.iter().map(Field::from).collect(),
+            minor_version: request.version.unwrap_or_default(),
+            fields: request.headers.iter().map(|it| (it.name.as_bytes(), it.value)).collect(),
             len,
         })),
         Err(Error::TooManyHeaders) => Err(RequestError::HEAD_TOO_LARGE),
@@ -34,14 +34,8 @@ pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, RequestError> {
             let before = [request.method, request.path].into_iter().flatten();
             let at = before.map(|part| part.len() + 1).sum();
             let version = first_line(lines.get(at..).unwrap_or_default());
-            Err(http_version(version).err().unwrap_or(RequestError::FIELD_LINE))
+            Err(minor_version(version).err().unwrap_or(RequestError::FIELD_LINE))
         }
         Err(_) => Err(RequestError::REQUEST_LINE),
-    }
-}
-
-impl<'b> From<&Header<'b>> for Field<'b> {
-    fn from(header: &Header<'b>) -> Self {
-        Field { name: header.name.as_bytes(), value: header.value }
     }
 }

@@ -1,7 +1,7 @@
 //! What happens: each event is one line on stderr, so that a terminal tells the story, and one count
 //! for `/metrics`.
 
-use std::fmt::{self, Display};
+use std::fmt;
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -46,7 +46,7 @@ pub enum Event {
     Stopped,
 }
 
-/// The log, and the counts since the start.
+/// The log, and the counts since the start; by default without a log.
 #[derive(Default)]
 pub struct Events {
     log: Option<SyncSender<Job>>,
@@ -70,11 +70,6 @@ const FLUSH: Duration = Duration::from_millis(250);
 const STACK: usize = 64 * 1024;
 
 impl Events {
-    /// Counts without a word.
-    pub fn quiet() -> Self {
-        Events::default()
-    }
-
     /// Counts, and logs to stderr from a thread of its own.
     pub fn logged() -> io::Result<Self> {
         let (log, jobs) = mpsc::sync_channel::<Job>(BACKLOG);
@@ -110,18 +105,19 @@ impl Events {
 
     /// Records that somebody waits; if they came back, with the last event ID that they have sent.
     pub fn record_waiting(&self, order: &OrderId, stream: &TcpStream, last: Option<&[u8]>) {
-        let Some(last) = last else { return self.record_waiter(Event::Waiting, order, stream) };
-        let (peer, last) = (peer(stream), chosen(last));
-        let details = format_args!("order={order} peer={peer} last_event_id=\"{last}\"");
-        self.record(Event::Waiting, details);
+        // What a client has chosen: as much of it as a line can bear.
+        let chosen = last.map(|it| it[..it.len().min(MAX_VALUE)].escape_ascii());
+        let last = chosen.map_or(String::new(), |it| format!(" last_event_id=\"{it}\""));
+        self.record(Event::Waiting, format_args!("order={order} peer={}{last}", peer(stream)));
     }
 
     /// Records why a request was answered with an error, if it was.
     pub fn record_refusal(&self, answer: &Response, stream: &TcpStream) {
-        let (status, reason, peer) = (answer.status, answer.body.trim_end(), peer(stream));
+        let status = answer.status;
         let known = STATUSES.iter().position(|(it, _)| *it == status);
         if let Some(at) = known.filter(|_| is_error(status)) {
             self.refusals[at].fetch_add(1, Relaxed);
+            let (peer, reason) = (peer(stream), answer.body.trim_end());
             let details = format_args!("status={status} peer={peer} reason={reason:?}");
             self.record(Event::Refused, details);
         }
@@ -149,14 +145,6 @@ impl Events {
 }
 
 /// The other end of a connection, if it is still known.
-fn peer(stream: &TcpStream) -> impl Display {
-    fmt::from_fn(move |f| match stream.peer_addr() {
-        Ok(address) => address.fmt(f),
-        Err(_) => f.write_str("gone"),
-    })
-}
-
-/// What a client has chosen: as much of it as a line can bear.
-fn chosen(value: &[u8]) -> impl Display {
-    value[..value.len().min(MAX_VALUE)].escape_ascii()
+fn peer(stream: &TcpStream) -> String {
+    stream.peer_addr().map_or("gone".into(), |address| address.to_string())
 }

@@ -53,9 +53,8 @@ impl Response {
 
     /// A file that a cache has to ask for each time: another server may have another one.
     pub fn file(media: &str, body: &'static str) -> Self {
-        Response { status: 200, fields: String::new(), body: body.into() }
-            .with("Content-Type", media)
-            .with("Cache-Control", "no-cache")
+        let fields = format!("Content-Type: {media}\r\nCache-Control: no-cache\r\n");
+        Response { status: 200, fields, body: body.into() }
     }
 
     /// Plain text.
@@ -77,13 +76,11 @@ impl Response {
     /// All of it as it goes over the wire; without its body if it answers a `HEAD`.
     pub fn to_bytes(&self, now: SystemTime, keep_alive: bool, head_only: bool) -> Vec<u8> {
         let Response { status, fields, body } = self;
-        let length = match status {
-            204 => String::new(),
-            _ => format!("Content-Length: {}\r\n", body.len()),
-        };
+        let length = format!("Content-Length: {}\r\n", body.len());
+        let length = if *status == 204 { "" } else { &length };
         let close = if keep_alive { "" } else { "Connection: close\r\n" };
         let body = if head_only { "" } else { body };
-        [&head(*status, now), fields, &length, close, "\r\n", body].concat().into()
+        [&head(*status, now), fields, length, close, "\r\n", body].concat().into()
     }
 }
 

@@ -33,10 +33,10 @@ pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
         received: Vec::with_capacity(READ_SIZE),
         awaited: None,
     };
-    if let Err(wait) = connection.run()
+    if let Err(Wait(order, last_event_id)) = connection.run()
         && let Some(stream) = slot.into_stream()
     {
-        app.waiters.open(&wait.order, stream, wait.last_event_id.as_deref());
+        app.waiters.open(&order, stream, last_event_id.as_deref());
     }
 }
 
@@ -111,8 +111,7 @@ impl Connection<'_> {
     }
 
     /// Whatever follows a refused request is not read as another: nobody knows where it would begin.
-    fn refuse(&mut self, error: RequestError) -> bool {
-        let RequestError(status, advice) = error;
+    fn refuse(&mut self, RequestError(status, advice): RequestError) -> bool {
         self.send(&Response::error(status, advice), false, request::is_head(&self.received))
     }
 

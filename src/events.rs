@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::order::OrderId;
-use crate::response::{Response, STATUSES, is_error};
+use crate::response::{FIRST_ERROR, Response, STATUSES};
 use crate::utc::Utc;
 
 /// Something worth a line, which names it in lower case, and a count.
@@ -81,20 +81,19 @@ impl Events {
     /// Counts the event, and logs a line with its details: `key=value`, with spaces between them.
     pub fn record(&self, event: Event, details: fmt::Arguments<'_>) {
         self.counts[event as usize].fetch_add(1, Relaxed);
-        if let Some(log) = &self.log {
-            let now = Utc::from(SystemTime::now());
-            let name = format!("{event:?}").to_lowercase();
-            let space = if details.as_str() == Some("") { "" } else { " " };
-            let mut text = format!("{now} event={name}{space}{details}\n");
-            let dropped = self.dropped.swap(0, Relaxed);
-            if dropped > 0 {
-                text.insert_str(0, &format!("{now} event=dropped lines={dropped}\n"));
-            }
-            // A closed stderr stops nothing.
-            let write = move || _ = io::stderr().write_all(text.as_bytes());
-            if log.try_send(Box::new(write)).is_err() {
-                self.dropped.fetch_add(dropped + 1, Relaxed);
-            }
+        let Some(log) = &self.log else { return };
+        let now = Utc::from(SystemTime::now());
+        let name = format!("{event:?}").to_lowercase();
+        let space = if details.as_str() == Some("") { "" } else { " " };
+        let mut text = format!("{now} event={name}{space}{details}\n");
+        let dropped = self.dropped.swap(0, Relaxed);
+        if dropped > 0 {
+            text.insert_str(0, &format!("{now} event=dropped lines={dropped}\n"));
+        }
+        // A closed stderr stops nothing.
+        let write = move || _ = io::stderr().write_all(text.as_bytes());
+        if log.try_send(Box::new(write)).is_err() {
+            self.dropped.fetch_add(dropped + 1, Relaxed);
         }
     }
 
@@ -113,14 +112,12 @@ impl Events {
 
     /// Records why a request was answered with an error, if it was.
     pub fn record_refusal(&self, answer: &Response, stream: &TcpStream) {
-        let status = answer.status;
-        let known = STATUSES.iter().position(|(it, _)| *it == status);
-        if let Some(at) = known.filter(|_| is_error(status)) {
-            self.refusals[at].fetch_add(1, Relaxed);
-            let (peer, reason) = (peer(stream), answer.body.trim_end());
-            let details = format_args!("status={status} peer={peer} reason={reason:?}");
-            self.record(Event::Refused, details);
-        }
+        let (status, reason) = (answer.status, answer.body.trim_end());
+        let known = STATUSES.iter().position(|(it, _)| *it == status && status >= FIRST_ERROR);
+        let Some(error) = known else { return };
+        self.refusals[error].fetch_add(1, Relaxed);
+        let peer = peer(stream);
+        self.record(Event::Refused, format_args!("status={status} peer={peer} reason={reason:?}"));
     }
 
     /// How often this has happened since the start.
@@ -131,16 +128,16 @@ impl Events {
     /// How many requests were answered with each error since the start.
     pub fn refusals(&self) -> impl Iterator<Item = (u16, u64)> {
         let all = STATUSES.iter().zip(&self.refusals);
-        all.map(|((status, _), count)| (*status, count.load(Relaxed))).filter(|it| is_error(it.0))
+        all.map(|((status, _), count)| (*status, count.load(Relaxed)))
+            .filter(|it| it.0 >= FIRST_ERROR)
     }
 
     /// Waits until all lines are written, but not for long.
     pub fn flush(&self) {
-        if let Some(log) = &self.log {
-            let (flush, flushed) = mpsc::sync_channel(1);
-            let _ = log.try_send(Box::new(move || _ = flush.send(())));
-            let _ = flushed.recv_timeout(FLUSH);
-        }
+        let Some(log) = &self.log else { return };
+        let (flush, flushed) = mpsc::sync_channel(1);
+        let _ = log.try_send(Box::new(move || _ = flush.send(())));
+        let _ = flushed.recv_timeout(FLUSH);
     }
 }
 

@@ -221,8 +221,8 @@ impl<'b> Head<'b> {
 
 /// RFC 9110, section 4.2: what follows the host, which must be there, and nobody's password.
 fn path_of_url(url: &[u8]) -> Option<&[u8]> {
-    let is_begin = |it: &&[u8]| url.get(..it.len()).is_some_and(|url| url.eq_ignore_ascii_case(it));
-    let scheme = [b"http://".as_slice(), b"https://"].into_iter().find(is_begin)?;
+    let begins = |it: &&[u8]| url.get(..it.len()).is_some_and(|url| url.eq_ignore_ascii_case(it));
+    let scheme = [b"http://".as_slice(), b"https://"].into_iter().find(begins)?;
     let rest = &url[scheme.len()..];
     let host_end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
     let (host, path) = rest.split_at(host_end);

@@ -26,10 +26,8 @@ pub const STATUSES: [(u16, &str); 15] = [
     (505, "HTTP Version Not Supported"),
 ];
 
-/// RFC 9110, sections 15.5 and 15.6.
-pub fn is_error(status: u16) -> bool {
-    status >= 400
-}
+/// RFC 9110, sections 15.5 and 15.6: from this status on, it is an error.
+pub const FIRST_ERROR: u16 = 400;
 
 /// A whole answer.
 #[derive(Debug, PartialEq)]
@@ -53,8 +51,10 @@ impl Response {
 
     /// A file that a cache has to ask for each time: another server may have another one.
     pub fn file(media: &str, body: &'static str) -> Self {
-        let fields = format!("Content-Type: {media}\r\nCache-Control: no-cache\r\n");
-        Response { status: 200, fields, body: body.into() }
+        Response { status: 200, fields: String::new(), body: body.into() }
+            .with("Content-Type", media)
+            .with("Cache-Control", "no-cache")
+            .with("X-Content-Type-Options", "nosniff")
     }
 
     /// Plain text.
@@ -75,12 +75,11 @@ impl Response {
 
     /// All of it as it goes over the wire; without its body if it answers a `HEAD`.
     pub fn to_bytes(&self, now: SystemTime, keep_alive: bool, head_only: bool) -> Vec<u8> {
-        let Response { status, fields, body } = self;
-        let length = format!("Content-Length: {}\r\n", body.len());
-        let length = if *status == 204 { "" } else { &length };
+        let length = format!("Content-Length: {}\r\n", self.body.len());
+        let length = if self.status == 204 { "" } else { &length };
         let close = if keep_alive { "" } else { "Connection: close\r\n" };
-        let body = if head_only { "" } else { body };
-        [&head(*status, now), fields, length, close, "\r\n", body].concat().into()
+        let body = if head_only { "" } else { &self.body };
+        [&head(self.status, now), &self.fields, length, close, "\r\n", body].concat().into()
     }
 }
 

@@ -23,6 +23,7 @@ pub struct App {
     pub events: Arc<Events>,
 }
 
+const FULL: &str = "too many orders wait to be delivered";
 const UNRECORDED: &str = "the journal can't be written";
 
 impl App {
@@ -31,14 +32,16 @@ impl App {
         Ok(match routes::route(request, self.config.token.as_deref()) {
             Err(error) => error,
             Ok(Route::Wait(wait)) => return Err(wait),
-            Ok(Route::Stop(order)) => self.stop(&order, stream),
+            // RFC 9110, section 15.3.5, and WHATWG HTML, section 9.2.3: 204 stops an EventSource.
+            Ok(Route::Stop(order)) => {
+                self.events.record_waiter(Event::Seen, &order, stream);
+                Response::empty(204)
+            }
             Ok(Route::Pay(order, result)) => self.pay(&order, &result),
             // Relative, so that a proxy may serve all this under a path of its own.
             Ok(Route::Redirect) => Response::empty(302).with("Location", "sse/test"),
             Ok(Route::Page { order, base }) => page(&order, base, &self.config),
-            Ok(Route::Asset(asset)) => {
-                Response::file(asset.media, asset.content).with("X-Content-Type-Options", "nosniff")
-            }
+            Ok(Route::Asset(asset)) => Response::file(asset.media, asset.content),
             Ok(Route::Health) if self.waiters.journal.as_ref().is_none_or(|it| it.healthy()) => {
                 Response::new(200, "text/plain", "ok")
             }
@@ -50,27 +53,17 @@ impl App {
         })
     }
 
-    /// RFC 9110, section 15.3.5, and WHATWG HTML, section 9.2.3: 204 stops an EventSource.
-    fn stop(&self, order: &OrderId, stream: &TcpStream) -> Response {
-        self.events.record_waiter(Event::Seen, order, stream);
-        Response::empty(204)
-    }
-
     fn pay(&self, order: &OrderId, result: &OrderResult) -> Response {
-        let (event, response) = match self.waiters.pay(order, result) {
+        let (event, details, answer) = match self.waiters.pay(order, result) {
             Payment::Settled { written } => {
-                let details = format_args!("order={order} delivered={written}");
-                self.events.record(Event::Paid, details);
-                return acknowledged(written);
+                (Event::Paid, format!(" delivered={written}"), acknowledged(written))
             }
-            Payment::Repeated => (Event::Repeated, acknowledged(0)),
-            Payment::Full => {
-                (Event::Unavailable, unavailable("too many orders wait to be delivered"))
-            }
-            Payment::Unrecorded => (Event::Unavailable, unavailable(UNRECORDED)),
+            Payment::Repeated => (Event::Repeated, String::new(), acknowledged(0)),
+            Payment::Full => (Event::Unavailable, String::new(), unavailable(FULL)),
+            Payment::Unrecorded => (Event::Unavailable, String::new(), unavailable(UNRECORDED)),
         };
-        self.events.record(event, format_args!("order={order}"));
-        response
+        self.events.record(event, format_args!("order={order}{details}"));
+        answer
     }
 }
 

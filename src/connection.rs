@@ -33,10 +33,10 @@ pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
         received: Vec::with_capacity(READ_SIZE),
         awaited: None,
     };
-    if let Err(wait) = connection.run()
+    if let Err(Wait(order, last_event_id)) = connection.run()
         && let Some(stream) = slot.into_stream()
     {
-        app.waiters.open(&wait.order, stream, wait.last_event_id.as_deref());
+        app.waiters.open(&order, stream, last_event_id.as_deref());
     }
 }
 
@@ -101,18 +101,18 @@ impl Connection<'_> {
         }
         let begun = part != Part::Start;
         match read_some(&mut self.stream, &mut self.received) {
-            Ok(0) if begun && !self.slot.was_evicted() => self.refuse(RequestError::Incomplete),
+            Ok(0) if begun && !self.slot.was_evicted() => self.refuse(RequestError::INCOMPLETE),
             Ok(len) => len > 0,
             // signal(7): Ctrl-Z interrupts every read that has a timeout.
             Err(error) if error.kind() == ErrorKind::Interrupted => true,
-            Err(error) if begun && is_timeout(&error) => self.refuse(RequestError::TooSlow),
+            Err(error) if begun && is_timeout(&error) => self.refuse(RequestError::TOO_SLOW),
             Err(_) => false,
         }
     }
 
     /// Whatever follows a refused request is not read as another: nobody knows where it would begin.
-    fn refuse(&mut self, error: RequestError) -> bool {
-        self.send(&error.into(), false, request::is_head(&self.received))
+    fn refuse(&mut self, RequestError(status, advice): RequestError) -> bool {
+        self.send(&Response::error(status, advice), false, request::is_head(&self.received))
     }
 
     fn send(&mut self, response: &Response, keep_alive: bool, head_only: bool) -> bool {

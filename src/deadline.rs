@@ -1,6 +1,7 @@
 //! A stream with a deadline instead of timeouts, which begin anew with each byte.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -9,24 +10,22 @@ pub struct DeadlineStream<'s> {
     stream: &'s TcpStream,
     pub deadline: Instant,
     /// The timeouts that the socket is known to have, so that they are set only when they change.
-    read_timeout: Duration,
-    write_timeout: Duration,
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
 }
 
 impl<'s> DeadlineStream<'s> {
     /// Whatever timeouts the stream has had, they are set anew.
     pub fn new(stream: &'s TcpStream, deadline: Instant) -> Self {
-        let unknown = Duration::ZERO;
-        DeadlineStream { stream, deadline, read_timeout: unknown, write_timeout: unknown }
+        DeadlineStream { stream, deadline, read_timeout: None, write_timeout: None }
     }
 }
 
 impl Read for DeadlineStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let timeout = time_left(self.deadline)?;
-        if timeout != self.read_timeout {
-            self.stream.set_read_timeout(Some(timeout))?;
-            self.read_timeout = timeout;
+        let timeout = Some(time_left(self.deadline)?);
+        if mem::replace(&mut self.read_timeout, timeout) != timeout {
+            self.stream.set_read_timeout(timeout)?;
         }
         self.stream.read(buffer)
     }
@@ -34,10 +33,9 @@ impl Read for DeadlineStream<'_> {
 
 impl Write for DeadlineStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let timeout = time_left(self.deadline)?;
-        if timeout != self.write_timeout {
-            self.stream.set_write_timeout(Some(timeout))?;
-            self.write_timeout = timeout;
+        let timeout = Some(time_left(self.deadline)?);
+        if mem::replace(&mut self.write_timeout, timeout) != timeout {
+            self.stream.set_write_timeout(timeout)?;
         }
         self.stream.write(bytes)
     }

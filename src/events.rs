@@ -1,7 +1,7 @@
 //! What happens: each event is one line on stderr, so that a terminal tells the story, and one count
 //! for `/metrics`.
 
-use std::fmt::{self, Display};
+use std::fmt;
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::order::OrderId;
-use crate::response::{Response, STATUSES, is_error};
+use crate::response::{FIRST_ERROR, Response, STATUSES};
 use crate::utc::Utc;
 
 /// Something worth a line, which names it in lower case, and a count.
@@ -46,7 +46,7 @@ pub enum Event {
     Stopped,
 }
 
-/// The log, and the counts since the start.
+/// The log, and the counts since the start; by default without a log.
 #[derive(Default)]
 pub struct Events {
     log: Option<SyncSender<Job>>,
@@ -70,11 +70,6 @@ const FLUSH: Duration = Duration::from_millis(250);
 const STACK: usize = 64 * 1024;
 
 impl Events {
-    /// Counts without a word.
-    pub fn quiet() -> Self {
-        Events::default()
-    }
-
     /// Counts, and logs to stderr from a thread of its own.
     pub fn logged() -> io::Result<Self> {
         let (log, jobs) = mpsc::sync_channel::<Job>(BACKLOG);
@@ -86,20 +81,19 @@ impl Events {
     /// Counts the event, and logs a line with its details: `key=value`, with spaces between them.
     pub fn record(&self, event: Event, details: fmt::Arguments<'_>) {
         self.counts[event as usize].fetch_add(1, Relaxed);
-        if let Some(log) = &self.log {
-            let now = Utc::from(SystemTime::now());
-            let name = format!("{event:?}").to_lowercase();
-            let space = if details.as_str() == Some("") { "" } else { " " };
-            let mut text = format!("{now} event={name}{space}{details}\n");
-            let dropped = self.dropped.swap(0, Relaxed);
-            if dropped > 0 {
-                text.insert_str(0, &format!("{now} event=dropped lines={dropped}\n"));
-            }
-            // A closed stderr stops nothing.
-            let write = move || _ = io::stderr().write_all(text.as_bytes());
-            if log.try_send(Box::new(write)).is_err() {
-                self.dropped.fetch_add(dropped + 1, Relaxed);
-            }
+        let Some(log) = &self.log else { return };
+        let now = Utc::from(SystemTime::now());
+        let name = format!("{event:?}").to_lowercase();
+        let space = if details.as_str() == Some("") { "" } else { " " };
+        let mut text = format!("{now} event={name}{space}{details}\n");
+        let dropped = self.dropped.swap(0, Relaxed);
+        if dropped > 0 {
+            text.insert_str(0, &format!("{now} event=dropped lines={dropped}\n"));
+        }
+        // A closed stderr stops nothing.
+        let write = move || _ = io::stderr().write_all(text.as_bytes());
+        if log.try_send(Box::new(write)).is_err() {
+            self.dropped.fetch_add(dropped + 1, Relaxed);
         }
     }
 
@@ -110,21 +104,20 @@ impl Events {
 
     /// Records that somebody waits; if they came back, with the last event ID that they have sent.
     pub fn record_waiting(&self, order: &OrderId, stream: &TcpStream, last: Option<&[u8]>) {
-        let Some(last) = last else { return self.record_waiter(Event::Waiting, order, stream) };
-        let (peer, last) = (peer(stream), chosen(last));
-        let details = format_args!("order={order} peer={peer} last_event_id=\"{last}\"");
-        self.record(Event::Waiting, details);
+        // What a client has chosen: as much of it as a line can bear.
+        let chosen = last.map(|it| it[..it.len().min(MAX_VALUE)].escape_ascii());
+        let last = chosen.map_or(String::new(), |it| format!(" last_event_id=\"{it}\""));
+        self.record(Event::Waiting, format_args!("order={order} peer={}{last}", peer(stream)));
     }
 
     /// Records why a request was answered with an error, if it was.
     pub fn record_refusal(&self, answer: &Response, stream: &TcpStream) {
-        let (status, reason, peer) = (answer.status, answer.body.trim_end(), peer(stream));
-        let known = STATUSES.iter().position(|(it, _)| *it == status);
-        if let Some(at) = known.filter(|_| is_error(status)) {
-            self.refusals[at].fetch_add(1, Relaxed);
-            let details = format_args!("status={status} peer={peer} reason={reason:?}");
-            self.record(Event::Refused, details);
-        }
+        let (status, reason) = (answer.status, answer.body.trim_end());
+        let known = STATUSES.iter().position(|(it, _)| *it == status && status >= FIRST_ERROR);
+        let Some(error) = known else { return };
+        self.refusals[error].fetch_add(1, Relaxed);
+        let peer = peer(stream);
+        self.record(Event::Refused, format_args!("status={status} peer={peer} reason={reason:?}"));
     }
 
     /// How often this has happened since the start.
@@ -135,28 +128,20 @@ impl Events {
     /// How many requests were answered with each error since the start.
     pub fn refusals(&self) -> impl Iterator<Item = (u16, u64)> {
         let all = STATUSES.iter().zip(&self.refusals);
-        all.map(|((status, _), count)| (*status, count.load(Relaxed))).filter(|it| is_error(it.0))
+        all.map(|((status, _), count)| (*status, count.load(Relaxed)))
+            .filter(|it| it.0 >= FIRST_ERROR)
     }
 
     /// Waits until all lines are written, but not for long.
     pub fn flush(&self) {
-        if let Some(log) = &self.log {
-            let (flush, flushed) = mpsc::sync_channel(1);
-            let _ = log.try_send(Box::new(move || _ = flush.send(())));
-            let _ = flushed.recv_timeout(FLUSH);
-        }
+        let Some(log) = &self.log else { return };
+        let (flush, flushed) = mpsc::sync_channel(1);
+        let _ = log.try_send(Box::new(move || _ = flush.send(())));
+        let _ = flushed.recv_timeout(FLUSH);
     }
 }
 
 /// The other end of a connection, if it is still known.
-fn peer(stream: &TcpStream) -> impl Display {
-    fmt::from_fn(move |f| match stream.peer_addr() {
-        Ok(address) => address.fmt(f),
-        Err(_) => f.write_str("gone"),
-    })
-}
-
-/// What a client has chosen: as much of it as a line can bear.
-fn chosen(value: &[u8]) -> impl Display {
-    value[..value.len().min(MAX_VALUE)].escape_ascii()
+fn peer(stream: &TcpStream) -> String {
+    stream.peer_addr().map_or("gone".into(), |address| address.to_string())
 }

@@ -68,7 +68,7 @@ fn tell(address: SocketAddr) {
 
 fn start(config: Config) -> Result<Arc<Server>, String> {
     let listeners = server::bind(&config.listen)?;
-    let events = if config.quiet { Ok(Events::quiet()) } else { Events::logged() };
+    let events = if config.quiet { Ok(Events::default()) } else { Events::logged() };
     let events = Arc::new(events.map_err(no_threads)?);
     let app = App {
         waiters: waiters(&config, &events)?,

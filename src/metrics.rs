@@ -1,6 +1,6 @@
 //! `/metrics`: Prometheus' text format, version 0.0.4.
 
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 
 use crate::events::{Event, Events};
 use crate::slots::Slots;
@@ -27,28 +27,22 @@ pub fn render(waiters: &Waiters, slots: &Slots, events: &Events) -> String {
         ("turned_away_total", "Waiters for whom there was no room.", count(Event::Full)),
         ("journal_syncs_total", "Batches of results that were put on disk.", syncs),
     ] {
-        family(&mut page, name, help, [("", value)]);
+        family(&mut page, name, help, &[(String::new(), value)]);
     }
     let paybacks = [
-        ("{outcome=\"settled\"}", count(Event::Paid)),
-        ("{outcome=\"repeated\"}", count(Event::Repeated)),
-        ("{outcome=\"unavailable\"}", count(Event::Unavailable)),
+        ("{outcome=\"settled\"}".into(), count(Event::Paid)),
+        ("{outcome=\"repeated\"}".into(), count(Event::Repeated)),
+        ("{outcome=\"unavailable\"}".into(), count(Event::Unavailable)),
     ];
-    family(&mut page, "paybacks_total", "Paybacks, by what they did.", paybacks);
-    let refusals = events.refusals();
-    let refusals = refusals.map(|(status, count)| (format!("{{status=\"{status}\"}}"), count));
-    let help = "Requests answered with an error, by status.";
-    family(&mut page, "refusals_total", help, refusals);
+    family(&mut page, "paybacks_total", "Paybacks, by what they did.", &paybacks);
+    let refusals = events.refusals().map(|(it, count)| (format!("{{status=\"{it}\"}}"), count));
+    let refusals: Vec<_> = refusals.collect();
+    family(&mut page, "refusals_total", "Requests answered with an error, by status.", &refusals);
     page
 }
 
 /// A family of samples: the labels of each, and what was counted.
-fn family<L: Display>(
-    page: &mut String,
-    name: &str,
-    help: &str,
-    samples: impl IntoIterator<Item = (L, u64)>,
-) {
+fn family(page: &mut String, name: &str, help: &str, samples: &[(String, u64)]) {
     let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
     // Writing to a String does not fail.
     let _ = writeln!(page, "# HELP orderpay_{name} {help}\n# TYPE orderpay_{name} {kind}");

@@ -54,53 +54,48 @@ pub struct Request<'b> {
 pub struct Head<'b> {
     pub method: &'b [u8],
     pub target: &'b [u8],
-    pub version: Version,
-    pub fields: Vec<Field<'b>>,
+    /// RFC 9112, section 2.3: of HTTP/1, which is 1.0 or 1.1.
+    pub minor_version: u8,
+    /// The name of each, and its value without the white space around it.
+    pub fields: Vec<(&'b [u8], &'b [u8])>,
     /// In bytes.
     pub len: usize,
 }
 
-/// One field line: its name, and its value without the white space around it.
-#[derive(Debug, PartialEq)]
-pub struct Field<'b> {
-    pub name: &'b [u8],
-    pub value: &'b [u8],
-}
-
-/// RFC 9112, section 2.3: the two that are spoken here.
+/// Why bytes are no request that this server reads: the status of the answer, and what would be
+/// right. The connection ends with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    Http10,
-    Http11,
-}
+pub struct RequestError(pub u16, pub &'static str);
 
-/// Why bytes are no request that this server reads. The connection ends with the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestError {
+impl RequestError {
     /// RFC 9112, section 3: not `METHOD SP TARGET SP HTTP/x.y`.
-    RequestLine,
+    pub const REQUEST_LINE: Self =
+        Self(400, "the first line is no request: try GET /sse/test HTTP/1.1");
     /// RFC 9112, section 3.2: neither a path nor the URL of one, or a `%` without its two digits.
-    Target,
+    pub const TARGET: Self =
+        Self(400, "what is asked for is no path: try /sse/test, and %25 for a percent sign");
     /// RFC 9112, section 2.3: neither 1.0 nor 1.1.
-    Version,
+    pub const VERSION: Self = Self(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
     /// RFC 9112, section 3: the request line is past [`MAX_LINE`].
-    LineTooLong,
+    pub const LINE_TOO_LONG: Self = Self(414, "a request line has at most 4096 bytes");
     /// RFC 9112, section 5: not `name: value`, or a control character.
-    FieldLine,
+    pub const FIELD_LINE: Self = Self(400, "a header line is `Name: value` without control bytes");
     /// RFC 6585, section 5: past [`MAX_HEAD`] or [`MAX_FIELDS`].
-    HeadTooLarge,
+    pub const HEAD_TOO_LARGE: Self = Self(431, "a head has at most 8192 bytes and 64 fields");
     /// RFC 9112, section 3.2: none in HTTP/1.1, or several, or not a host.
-    Host,
+    pub const HOST: Self = Self(400, "a request needs one Host field with a host's name");
     /// RFC 9112, section 6.3: not a plain number, differing ones, or beside a transfer coding.
-    ContentLength,
+    pub const CONTENT_LENGTH: Self =
+        Self(400, "Content-Length is one plain number, and stands alone");
     /// RFC 9112, section 6.1: no transfer coding is read here.
-    TransferEncoding,
+    pub const TRANSFER_ENCODING: Self =
+        Self(501, "no transfer coding is read: send a Content-Length");
     /// RFC 9110, section 15.5.14: past [`MAX_BODY`].
-    BodyTooLarge,
+    pub const BODY_TOO_LARGE: Self = Self(413, "a body has at most 4096 bytes");
     /// RFC 9112, section 8: the client ended the connection in the middle of a request.
-    Incomplete,
+    pub const INCOMPLETE: Self = Self(400, "the request ended before it was whole");
     /// RFC 9110, section 15.5.9: the rest of the request did not come in time.
-    TooSlow,
+    pub const TOO_SLOW: Self = Self(408, "the request did not come whole in time");
 }
 
 /// The first request in `bytes`.
@@ -112,7 +107,7 @@ pub fn parse(bytes: &[u8]) -> Result<Progress<'_>, RequestError> {
     }
     let Some(head) = parse_head(whole_lines(bytes)?)? else {
         let too_large = bytes.len() > MAX_HEAD;
-        return if too_large { Err(RequestError::HeadTooLarge) } else { Ok(Progress::Head) };
+        return if too_large { Err(RequestError::HEAD_TOO_LARGE) } else { Ok(Progress::Head) };
     };
     let path = head.path()?;
     head.check_host()?;
@@ -145,10 +140,10 @@ pub fn is_head(bytes: &[u8]) -> bool {
 pub fn whole_lines(bytes: &[u8]) -> Result<&[u8], RequestError> {
     let bytes = &bytes[..bytes.len().min(MAX_HEAD)];
     if bytes.first() == Some(&TLS) {
-        return Err(RequestError::RequestLine);
+        return Err(RequestError::REQUEST_LINE);
     }
-    if bytes.len() > MAX_LINE && first_line(bytes).len() > MAX_LINE {
-        return Err(RequestError::LineTooLong);
+    if first_line(bytes).len() > MAX_LINE {
+        return Err(RequestError::LINE_TOO_LONG);
     }
     let end = bytes.iter().rposition(|b| *b == b'\n');
     Ok(&bytes[..end.map_or(0, |end| end + 1)])
@@ -163,8 +158,8 @@ fn first_line(bytes: &[u8]) -> &[u8] {
 impl<'b> Head<'b> {
     /// The values of all fields of this name (RFC 9110, section 5.1: case does not matter).
     fn all(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
-        let named = move |field: &&Field| field.name.eq_ignore_ascii_case(name.as_bytes());
-        self.fields.iter().filter(named).map(|field| field.value)
+        let named = |(it, _): &&(&[u8], _)| it.eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().filter(named).map(|(_, value)| *value)
     }
 
     /// The value of the first field of this name.
@@ -177,9 +172,9 @@ impl<'b> Head<'b> {
     fn path(&self) -> Result<Cow<'b, [u8]>, RequestError> {
         let path = match (self.method, self.target) {
             // A fragment stays with the client (RFC 9110, section 7.1).
-            (_, target) if target.contains(&b'#') => return Err(RequestError::Target),
+            (_, target) if target.contains(&b'#') => return Err(RequestError::TARGET),
             (_, [b'/', ..]) | (b"OPTIONS", b"*") | (b"CONNECT", _) => self.target,
-            (_, url) => path_of_url(url).ok_or(RequestError::Target)?,
+            (_, url) => path_of_url(url).ok_or(RequestError::TARGET)?,
         };
         let path = path.split(|b| *b == b'?').next().unwrap_or(path);
         decode_percents(if path.is_empty() { b"/" } else { path })
@@ -189,26 +184,24 @@ impl<'b> Head<'b> {
         let mut hosts = self.all("host");
         match (hosts.next(), hosts.next()) {
             (Some(host), None) if is_host(host) => Ok(()),
-            (None, None) if self.version == Version::Http10 => Ok(()),
-            _ => Err(RequestError::Host),
+            (None, None) if self.minor_version == 0 => Ok(()),
+            _ => Err(RequestError::HOST),
         }
     }
 
     /// RFC 9112, section 6.3. Two answers to where a body ends are how requests are smuggled.
     fn body_len(&self) -> Result<usize, RequestError> {
         let mut lengths = self.all("content-length");
-        let digits = match (lengths.next(), self.field("transfer-encoding")) {
-            (None, None) => return Ok(0),
-            (Some(digits), None) => digits,
-            (None, Some(_)) => return Err(RequestError::TransferEncoding),
-            (Some(_), Some(_)) => return Err(RequestError::ContentLength),
-        };
-        let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-        if !plain || lengths.any(|other| other != digits) {
-            return Err(RequestError::ContentLength);
+        let is_number = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        match (lengths.next(), self.field("transfer-encoding")) {
+            (None, None) => Ok(0),
+            (None, Some(_)) => Err(RequestError::TRANSFER_ENCODING),
+            (Some(digits), None) if is_number(digits) && lengths.all(|it| it == digits) => {
+                let length = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+                length.filter(|length| *length <= MAX_BODY).ok_or(RequestError::BODY_TOO_LARGE)
+            }
+            _ => Err(RequestError::CONTENT_LENGTH),
         }
-        let length = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-        length.filter(|length| *length <= MAX_BODY).ok_or(RequestError::BodyTooLarge)
     }
 
     /// Whether the client will take another answer on this connection (RFC 9112, section 9.3); in
@@ -216,25 +209,24 @@ impl<'b> Head<'b> {
     pub fn keep_alive(&self) -> bool {
         let mut options = self.all("connection").flat_map(|value| value.split(|b| *b == b','));
         let closes = options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
-        self.version == Version::Http11 && !closes
+        self.minor_version == 1 && !closes
     }
 
     /// RFC 9110, section 10.1.1.
     fn expects_continue(&self) -> bool {
         let expects = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
-        self.version == Version::Http11 && self.all("expect").any(expects)
+        self.minor_version == 1 && self.all("expect").any(expects)
     }
 }
 
 /// RFC 9110, section 4.2: what follows the host, which must be there, and nobody's password.
 fn path_of_url(url: &[u8]) -> Option<&[u8]> {
-    let colon = url.iter().position(|b| *b == b':')?;
-    let (scheme, rest) = url.split_at(colon);
-    let rest = rest.strip_prefix(b"://")?;
+    let begins = |it: &&[u8]| url.get(..it.len()).is_some_and(|url| url.eq_ignore_ascii_case(it));
+    let scheme = [b"http://".as_slice(), b"https://"].into_iter().find(begins)?;
+    let rest = &url[scheme.len()..];
     let host_end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
     let (host, path) = rest.split_at(host_end);
-    let is_http = [b"http".as_slice(), b"https"].iter().any(|it| scheme.eq_ignore_ascii_case(it));
-    (is_http && !matches!(host, [] | [b':', ..]) && is_host(host)).then_some(path)
+    (!matches!(host, [] | [b':', ..]) && is_host(host)).then_some(path)
 }
 
 /// RFC 9110, section 7.2: `uri-host [ ":" port ]`, where the host may be empty. A comma, which
@@ -253,19 +245,15 @@ fn is_host(value: &[u8]) -> bool {
 
 /// RFC 3986, section 2.4: decoded once, and never again.
 fn decode_percents(path: &[u8]) -> Result<Cow<'_, [u8]>, RequestError> {
+    let hex = |digit: u8| char::from(digit).to_digit(16).ok_or(RequestError::TARGET);
     let mut parts = path.split(|b| *b == b'%');
     let mut decoded = Cow::from(parts.next().unwrap_or_default());
     for part in parts {
-        let [high, low, rest @ ..] = part else { return Err(RequestError::Target) };
-        decoded.to_mut().push(hex(*high)? << 4 | hex(*low)?);
+        let [high, low, rest @ ..] = part else { return Err(RequestError::TARGET) };
+        decoded.to_mut().push((hex(*high)? << 4 | hex(*low)?) as u8);
         decoded.to_mut().extend_from_slice(rest);
     }
     Ok(decoded)
-}
-
-fn hex(digit: u8) -> Result<u8, RequestError> {
-    let value = char::from(digit).to_digit(16).ok_or(RequestError::Target)?;
-    Ok(value as u8)
 }
 
 #[cfg(test)]
@@ -288,44 +276,44 @@ mod tests {
         ("!#$%&'*+-.^_`|~09azAZ / HTTP/1.1\r\n\r\n", None),
         ("GET /a?b=\"<>\\^`{|}#~ HTTP/1.1\r\n\r\n", None),
         ("GET / HTTP/1.1\r\nA:\r\nb: \t \r\nC:\td e\t \r\n!#$%&'*+-.^_`|~:\u{ff}\r\n\r\n", None),
-        (" GET / HTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("\rGET / HTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("\rHTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET /\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET  / HTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET /  HTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET\t/ HTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET / HTTP/1.1 \r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET / HTTP/1.1\r\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET / HTTP/1.1\rA: b\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET / \r\nHTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("G(T / HTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("G\u{e4}T / HTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET /\u{e4} HTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET /\u{e4} HTTP/2.0\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET /\0 HTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET /\u{7f} HTTP/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET / http/1.1\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET / HTTP/11\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET / HTTP/1.10\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET / HTTP/2.0 x\r\n\r\n", Some(RequestError::RequestLine)),
-        ("GET / HTTP/0.9\r\n\r\n", Some(RequestError::Version)),
-        ("GET / HTTP/1.2\r\n\r\n", Some(RequestError::Version)),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some(RequestError::Version)),
-        ("GET / HTTP/1.1\r\nA\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\n: b\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\nA : b\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\n A: b\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\nA: b\r\n\tc\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\nA: b\r\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\n\rA: b\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\n\r\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\nA: \0\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\nA: \u{7f}\r\n\r\n", Some(RequestError::FieldLine)),
-        ("GET / HTTP/1.1\r\n\u{e4}: b\r\n\r\n", Some(RequestError::FieldLine)),
+        (" GET / HTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("\rGET / HTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("\rHTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET /\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET  / HTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET /  HTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET\t/ HTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET / HTTP/1.1 \r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET / HTTP/1.1\r\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET / HTTP/1.1\rA: b\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET / \r\nHTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("G(T / HTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("G\u{e4}T / HTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET /\u{e4} HTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET /\u{e4} HTTP/2.0\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET /\0 HTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET /\u{7f} HTTP/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET / http/1.1\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET / HTTP/11\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET / HTTP/1.10\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET / HTTP/2.0 x\r\n\r\n", Some(RequestError::REQUEST_LINE)),
+        ("GET / HTTP/0.9\r\n\r\n", Some(RequestError::VERSION)),
+        ("GET / HTTP/1.2\r\n\r\n", Some(RequestError::VERSION)),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some(RequestError::VERSION)),
+        ("GET / HTTP/1.1\r\nA\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\n: b\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\nA : b\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\n A: b\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\nA: b\r\n\tc\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\nA: b\r\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\n\rA: b\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\n\r\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\nA: \0\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\nA: \u{7f}\r\n\r\n", Some(RequestError::FIELD_LINE)),
+        ("GET / HTTP/1.1\r\n\u{e4}: b\r\n\r\n", Some(RequestError::FIELD_LINE)),
     ];
 
     #[test]
@@ -342,16 +330,12 @@ mod tests {
     #[test]
     fn all_implementations_cut_a_head_into_the_same_parts() {
         let bytes = b"POST /a?b HTTP/1.0\r\nHost: h\nEmpty:\r\nTwo:\t b\tc \r\n\r\nnext";
-        let field = |name: &'static str, value: &'static str| Field {
-            name: name.as_bytes(),
-            value: value.as_bytes(),
-        };
         for parse_head in IMPLEMENTATIONS {
             let head = Head {
                 method: b"POST",
                 target: b"/a?b",
-                version: Version::Http10,
-                fields: vec![field("Host", "h"), field("Empty", ""), field("Two", "b\tc")],
+                minor_version: 0,
+                fields: vec![(b"Host", b"h"), (b"Empty", b""), (b"Two", b"b\tc")],
                 len: bytes.len() - 4,
             };
             assert_eq!(parse_head(bytes), Ok(Some(head)));
@@ -363,7 +347,7 @@ mod tests {
         for parse_head in IMPLEMENTATIONS {
             let head = |fields| format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(fields));
             assert_eq!(parse_head(head(64).as_bytes()).unwrap().unwrap().fields.len(), 64);
-            assert_eq!(parse_head(head(65).as_bytes()), Err(RequestError::HeadTooLarge));
+            assert_eq!(parse_head(head(65).as_bytes()), Err(RequestError::HEAD_TOO_LARGE));
         }
     }
 
@@ -407,7 +391,7 @@ mod tests {
 
     #[test]
     fn who_speaks_tls_is_told_at_once() {
-        assert_eq!(parse(b"\x16\x03\x01"), Err(RequestError::RequestLine));
+        assert_eq!(parse(b"\x16\x03\x01"), Err(RequestError::REQUEST_LINE));
     }
 
     #[test]
@@ -415,13 +399,13 @@ mod tests {
         let line = |len: usize| format!("GET /{} HTTP/1.0", "x".repeat(len - 14));
         for end in ["\n\n", "\r\n\r\n"] {
             assert!(matches!(parse((line(4096) + end).as_bytes()), Ok(Progress::Whole(..))));
-            assert_eq!(parse((line(4097) + end).as_bytes()), Err(RequestError::LineTooLong));
+            assert_eq!(parse((line(4097) + end).as_bytes()), Err(RequestError::LINE_TOO_LONG));
         }
         for unfinished in [line(4096), line(4096) + "\r"] {
             assert_eq!(parse(unfinished.as_bytes()), Ok(Progress::Head));
         }
         for unfinished in [line(4097), line(4096) + "\rx", "x".repeat(9000)] {
-            assert_eq!(parse(unfinished.as_bytes()), Err(RequestError::LineTooLong));
+            assert_eq!(parse(unfinished.as_bytes()), Err(RequestError::LINE_TOO_LONG));
         }
     }
 
@@ -429,9 +413,9 @@ mod tests {
     fn a_head_has_8192_bytes_at_most() {
         let head = |len: usize| format!("GET / HTTP/1.0\r\nA: {}\r\n\r\n", "x".repeat(len - 23));
         assert!(matches!(parse(head(8192).as_bytes()), Ok(Progress::Whole(_, 8192))));
-        assert_eq!(parse(head(8193).as_bytes()), Err(RequestError::HeadTooLarge));
+        assert_eq!(parse(head(8193).as_bytes()), Err(RequestError::HEAD_TOO_LARGE));
         assert_eq!(parse(&head(9000).as_bytes()[..8192]), Ok(Progress::Head));
-        assert_eq!(parse(&head(9000).as_bytes()[..8193]), Err(RequestError::HeadTooLarge));
+        assert_eq!(parse(&head(9000).as_bytes()[..8193]), Err(RequestError::HEAD_TOO_LARGE));
     }
 
     #[test]
@@ -474,21 +458,21 @@ mod tests {
             ("content-length:\t007 \r\n", Ok("7 bytes, keeps alive")),
             ("Content-Length: 5\r\nCONTENT-LENGTH: 5\r\n", Ok("5 bytes, keeps alive")),
             ("Content-Length: 4096\r\n", Ok("4096 bytes, keeps alive")),
-            ("Content-Length: 4097\r\n", Err(RequestError::BodyTooLarge)),
-            ("Content-Length: 18446744073709551616\r\n", Err(RequestError::BodyTooLarge)),
-            ("Content-Length: 5\r\nContent-Length: 6\r\n", Err(RequestError::ContentLength)),
-            ("Content-Length: 5\r\nContent-Length: 05\r\n", Err(RequestError::ContentLength)),
-            ("Content-Length: 5, 5\r\n", Err(RequestError::ContentLength)),
-            ("Content-Length:\r\n", Err(RequestError::ContentLength)),
-            ("Content-Length: +5\r\n", Err(RequestError::ContentLength)),
-            ("Content-Length: -5\r\n", Err(RequestError::ContentLength)),
-            ("Content-Length: 0x5\r\n", Err(RequestError::ContentLength)),
-            ("Content-Length: 5 5\r\n", Err(RequestError::ContentLength)),
-            ("Content-Length: \u{665}\r\n", Err(RequestError::ContentLength)),
-            ("Transfer-Encoding: chunked\r\n", Err(RequestError::TransferEncoding)),
-            ("transfer-encoding:\r\n", Err(RequestError::TransferEncoding)),
-            ("Transfer-Encoding: x\r\nContent-Length: 0\r\n", Err(RequestError::ContentLength)),
-            ("Content-Length: 0\r\nTransfer-Encoding: x\r\n", Err(RequestError::ContentLength)),
+            ("Content-Length: 4097\r\n", Err(RequestError::BODY_TOO_LARGE)),
+            ("Content-Length: 18446744073709551616\r\n", Err(RequestError::BODY_TOO_LARGE)),
+            ("Content-Length: 5\r\nContent-Length: 6\r\n", Err(RequestError::CONTENT_LENGTH)),
+            ("Content-Length: 5\r\nContent-Length: 05\r\n", Err(RequestError::CONTENT_LENGTH)),
+            ("Content-Length: 5, 5\r\n", Err(RequestError::CONTENT_LENGTH)),
+            ("Content-Length:\r\n", Err(RequestError::CONTENT_LENGTH)),
+            ("Content-Length: +5\r\n", Err(RequestError::CONTENT_LENGTH)),
+            ("Content-Length: -5\r\n", Err(RequestError::CONTENT_LENGTH)),
+            ("Content-Length: 0x5\r\n", Err(RequestError::CONTENT_LENGTH)),
+            ("Content-Length: 5 5\r\n", Err(RequestError::CONTENT_LENGTH)),
+            ("Content-Length: \u{665}\r\n", Err(RequestError::CONTENT_LENGTH)),
+            ("Transfer-Encoding: chunked\r\n", Err(RequestError::TRANSFER_ENCODING)),
+            ("transfer-encoding:\r\n", Err(RequestError::TRANSFER_ENCODING)),
+            ("Transfer-Encoding: x\r\nContent-Length: 0\r\n", Err(RequestError::CONTENT_LENGTH)),
+            ("Content-Length: 0\r\nTransfer-Encoding: x\r\n", Err(RequestError::CONTENT_LENGTH)),
             ("Connection: close\r\n", Ok("0 bytes, closes")),
             ("Connection: x, Close\r\n", Ok("0 bytes, closes")),
             ("Connection: keep-alive\r\nConnection: close\r\n", Ok("0 bytes, closes")),
@@ -524,19 +508,19 @@ mod tests {
         }
         for host in ["a b", "a,b", "a:b", "a:1:2", "a/b", "u@a", "a?", "::1", "[::1", "[]", "[a]"] {
             let refusal = verdict("1.1", &format!("Host: {host}\r\n"));
-            assert_eq!(refusal, Some(RequestError::Host), "{host}");
+            assert_eq!(refusal, Some(RequestError::HOST), "{host}");
         }
         for host in ["[:::]", "[1:2:3]", "[1.2.3.4]", "[::1%1]", "%zz", "a%4", "a%"] {
             assert_eq!(
                 verdict("1.1", &format!("Host: {host}\r\n")),
-                Some(RequestError::Host),
+                Some(RequestError::HOST),
                 "{host}"
             );
         }
-        assert_eq!(verdict("1.1", ""), Some(RequestError::Host));
+        assert_eq!(verdict("1.1", ""), Some(RequestError::HOST));
         assert_eq!(verdict("1.0", ""), None);
         for version in ["1.0", "1.1"] {
-            assert_eq!(verdict(version, "Host: a\r\nHost: a\r\n"), Some(RequestError::Host));
+            assert_eq!(verdict(version, "Host: a\r\nHost: a\r\n"), Some(RequestError::HOST));
         }
     }
 
@@ -585,7 +569,7 @@ mod tests {
             "ahttp://a/",
             "://a/",
         ] {
-            assert_eq!(path("GET", target), Err(RequestError::Target), "{target}");
+            assert_eq!(path("GET", target), Err(RequestError::TARGET), "{target}");
         }
         assert_eq!(path("OPTIONS", "*"), Ok("*".into()));
         assert_eq!(path("CONNECT", "a:80"), Ok("a:80".into()));
@@ -597,5 +581,20 @@ mod tests {
         let Ok(Progress::Whole(request, _)) = parse(bytes) else { panic!("it is whole") };
         assert_eq!(request.head.field("last-event-id"), Some(&b"6666"[..]));
         assert_eq!(request.head.field("authorization"), None);
+    }
+
+    #[test]
+    fn whoever_sends_too_much_is_told_the_limit() {
+        for (error, limits) in [
+            (RequestError::LINE_TOO_LONG, format!("at most {MAX_LINE} bytes")),
+            (
+                RequestError::HEAD_TOO_LARGE,
+                format!("at most {MAX_HEAD} bytes and {MAX_FIELDS} fields"),
+            ),
+            (RequestError::BODY_TOO_LARGE, format!("at most {MAX_BODY} bytes")),
+        ] {
+            let RequestError(_, advice) = error;
+            assert!(advice.ends_with(&limits), "{advice}");
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::SystemTime;
 
-use crate::request::RequestError;
 use crate::utc::Utc;
 
 /// RFC 9110, section 15, and RFC 6585: each status that is given here, and its reason phrase, which
@@ -27,10 +26,8 @@ pub const STATUSES: [(u16, &str); 15] = [
     (505, "HTTP Version Not Supported"),
 ];
 
-/// RFC 9110, sections 15.5 and 15.6.
-pub fn is_error(status: u16) -> bool {
-    status >= 400
-}
+/// RFC 9110, sections 15.5 and 15.6: from this status on, it is an error.
+pub const FIRST_ERROR: u16 = 400;
 
 /// A whole answer.
 #[derive(Debug, PartialEq)]
@@ -57,6 +54,7 @@ impl Response {
         Response { status: 200, fields: String::new(), body: body.into() }
             .with("Content-Type", media)
             .with("Cache-Control", "no-cache")
+            .with("X-Content-Type-Options", "nosniff")
     }
 
     /// Plain text.
@@ -77,38 +75,11 @@ impl Response {
 
     /// All of it as it goes over the wire; without its body if it answers a `HEAD`.
     pub fn to_bytes(&self, now: SystemTime, keep_alive: bool, head_only: bool) -> Vec<u8> {
-        let Response { status, fields, body } = self;
-        let length = match status {
-            204 => String::new(),
-            _ => format!("Content-Length: {}\r\n", body.len()),
-        };
+        let length = format!("Content-Length: {}\r\n", self.body.len());
+        let length = if self.status == 204 { "" } else { &length };
         let close = if keep_alive { "" } else { "Connection: close\r\n" };
-        let body = if head_only { "" } else { body };
-        [&head(*status, now), fields, &length, close, "\r\n", body].concat().into()
-    }
-}
-
-/// What was wrong with a request, and what would be right.
-impl From<RequestError> for Response {
-    fn from(error: RequestError) -> Response {
-        use RequestError::*;
-        let (status, advice) = match error {
-            RequestLine => (400, "the first line is no request: try GET /sse/test HTTP/1.1"),
-            Target => {
-                (400, "what is asked for is no path: try /sse/test, and %25 for a percent sign")
-            }
-            Version => (505, "only HTTP/1.0 and HTTP/1.1 are spoken here"),
-            LineTooLong => (414, "a request line has at most 4096 bytes"),
-            FieldLine => (400, "a header line is `Name: value` without control bytes"),
-            HeadTooLarge => (431, "a head has at most 8192 bytes and 64 fields"),
-            Host => (400, "a request needs one Host field with a host's name"),
-            ContentLength => (400, "Content-Length is one plain number, and stands alone"),
-            TransferEncoding => (501, "no transfer coding is read: send a Content-Length"),
-            BodyTooLarge => (413, "a body has at most 4096 bytes"),
-            Incomplete => (400, "the request ended before it was whole"),
-            TooSlow => (408, "the request did not come whole in time"),
-        };
-        Response::error(status, advice)
+        let body = if head_only { "" } else { &self.body };
+        [&head(self.status, now), &self.fields, length, close, "\r\n", body].concat().into()
     }
 }
 
@@ -132,7 +103,6 @@ fn head(status: u16, now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{MAX_BODY, MAX_FIELDS, MAX_HEAD, MAX_LINE};
     use std::time::{Duration, UNIX_EPOCH};
 
     fn written(response: Response, keep_alive: bool, head_only: bool) -> String {
@@ -166,20 +136,5 @@ mod tests {
             "HTTP/1.1 204 No Content\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
              Cache-Control: no-store\r\n\r\n"
         );
-    }
-
-    #[test]
-    fn whoever_sends_too_much_is_told_the_limit() {
-        for (error, limits) in [
-            (RequestError::LineTooLong, format!("at most {MAX_LINE} bytes")),
-            (
-                RequestError::HeadTooLarge,
-                format!("at most {MAX_HEAD} bytes and {MAX_FIELDS} fields"),
-            ),
-            (RequestError::BodyTooLarge, format!("at most {MAX_BODY} bytes")),
-        ] {
-            let advice = Response::from(error).body;
-            assert!(advice.ends_with(&format!("{limits}\n")), "{advice}");
-        }
     }
 }

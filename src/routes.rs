@@ -31,10 +31,7 @@ pub enum Route {
 
 /// An order that somebody waits for; with the last event ID of a browser that comes back.
 #[derive(Debug, PartialEq)]
-pub struct Wait {
-    pub order: OrderId,
-    pub last_event_id: Option<Vec<u8>>,
-}
+pub struct Wait(pub OrderId, pub Option<Vec<u8>>);
 
 /// RFC 9110, section 9, and RFC 5789. Any other is 501.
 const METHODS: [&[u8]; 9] =
@@ -82,7 +79,7 @@ fn wait(request: &Request<'_>, order: OrderId) -> Result<Route, Response> {
     check_intent(request)?;
     Ok(match request.head.field("last-event-id") {
         Some(sse::FINISH_ID) => Route::Stop(order),
-        id => Route::Wait(Wait { order, last_event_id: id.map(<[u8]>::to_vec) }),
+        id => Route::Wait(Wait(order, id.map(<[u8]>::to_vec))),
     })
 }
 

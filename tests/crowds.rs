@@ -206,7 +206,7 @@ fn a_waiter_whose_buffer_is_full_is_dropped_and_costs_the_others_nothing() {
         remember: 100,
         waiters: 100,
     };
-    let room = Waiters::new(Store::new(limits), 9, Arc::new(Events::quiet()));
+    let room = Waiters::new(Store::new(limits), 9, Arc::new(Events::default()));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (full, mixed) = (OrderId::parse(b"full").unwrap(), OrderId::parse(b"mixed").unwrap());
     let park = |order: &OrderId| {

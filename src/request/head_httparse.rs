@@ -3,10 +3,10 @@
 //! It judges bytes where ours judges lines, but it is shown whole lines only. So both come to the
 //! same answers, once its errors are told apart as finely as ours.
 
-use httparse::{EMPTY_HEADER, Error, Header, Status};
+use httparse::{EMPTY_HEADER, Error, Status};
 
-use super::head::http_version;
-use super::{Field, Head, MAX_FIELDS, RequestError, Version, first_line};
+use super::head::minor_version;
+use super::{Head, MAX_FIELDS, RequestError, first_line};
 
 /// The head that these whole lines start with; `None` while its last line is missing.
 pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, RequestError> {
@@ -16,32 +16,26 @@ pub fn parse(lines: &[u8]) -> Result<Option<Head<'_>>, RequestError> {
     let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
     // RFC 9112, section 3.2: a target is ASCII, but `httparse` takes all of UTF-8.
     if !target.is_ascii() {
-        return Err(RequestError::RequestLine);
+        return Err(RequestError::REQUEST_LINE);
     }
     match outcome {
         Ok(Status::Partial) => Ok(None),
         Ok(Status::Complete(len)) => Ok(Some(Head {
             method: method.as_bytes(),
             target: target.as_bytes(),
-            version: if request.version == Some(0) { Version::Http10 } else { Version::Http11 },
-            fields: request.headers.iter().map(Field::from).collect(),
+            minor_version: request.version.unwrap_or_default(),
+            fields: request.headers.iter().map(|it| (it.name.as_bytes(), it.value)).collect(),
             len,
         })),
-        Err(Error::TooManyHeaders) => Err(RequestError::HeadTooLarge),
-        Err(Error::HeaderName | Error::HeaderValue) => Err(RequestError::FieldLine),
+        Err(Error::TooManyHeaders) => Err(RequestError::HEAD_TOO_LARGE),
+        Err(Error::HeaderName | Error::HeaderValue) => Err(RequestError::FIELD_LINE),
         // What is wrong with a version it does not say, nor whether the end of its line is.
         Err(Error::Version | Error::NewLine) => {
             let before = [request.method, request.path].into_iter().flatten();
             let at = before.map(|part| part.len() + 1).sum();
             let version = first_line(lines.get(at..).unwrap_or_default());
-            Err(http_version(version).err().unwrap_or(RequestError::FieldLine))
+            Err(minor_version(version).err().unwrap_or(RequestError::FIELD_LINE))
         }
-        Err(_) => Err(RequestError::RequestLine),
-    }
-}
-
-impl<'b> From<&Header<'b>> for Field<'b> {
-    fn from(header: &Header<'b>) -> Self {
-        Field { name: header.name.as_bytes(), value: header.value }
+        Err(_) => Err(RequestError::REQUEST_LINE),
     }
 }

@@ -99,7 +99,7 @@ impl Events {
 
     /// Records what became of somebody who wants to wait for this order.
     pub fn record_waiter(&self, event: Event, order: &OrderId, stream: &TcpStream) {
-        self.record(event, format_args!("order={order} peer={}", peer(stream)));
+        self.record(event, format_args!("order={order} peer={}", self.peer(stream)));
     }
 
     /// Records that somebody waits; if they came back, with the last event ID that they have sent.
@@ -107,7 +107,8 @@ impl Events {
         // What a client has chosen: as much of it as a line can bear.
         let chosen = last.map(|it| it[..it.len().min(MAX_VALUE)].escape_ascii());
         let last = chosen.map_or(String::new(), |it| format!(" last_event_id=\"{it}\""));
-        self.record(Event::Waiting, format_args!("order={order} peer={}{last}", peer(stream)));
+        let peer = self.peer(stream);
+        self.record(Event::Waiting, format_args!("order={order} peer={peer}{last}"));
     }
 
     /// Records why a request was answered with an error, if it was.
@@ -116,7 +117,7 @@ impl Events {
         let known = STATUSES.iter().position(|(it, _)| *it == status && status >= FIRST_ERROR);
         let Some(error) = known else { return };
         self.refusals[error].fetch_add(1, Relaxed);
-        let peer = peer(stream);
+        let peer = self.peer(stream);
         self.record(Event::Refused, format_args!("status={status} peer={peer} reason={reason:?}"));
     }
 
@@ -132,6 +133,12 @@ impl Events {
             .filter(|it| it.0 >= FIRST_ERROR)
     }
 
+    /// The other end of a connection, if it is still known, and if somebody is told.
+    fn peer(&self, stream: &TcpStream) -> String {
+        let address = self.log.as_ref().and_then(|_| stream.peer_addr().ok());
+        address.map_or_else(|| "gone".into(), |address| address.to_string())
+    }
+
     /// Waits until all lines are written, but not for long.
     pub fn flush(&self) {
         let Some(log) = &self.log else { return };
@@ -139,9 +146,4 @@ impl Events {
         let _ = log.try_send(Box::new(move || _ = flush.send(())));
         let _ = flushed.recv_timeout(FLUSH);
     }
-}
-
-/// The other end of a connection, if it is still known.
-fn peer(stream: &TcpStream) -> String {
-    stream.peer_addr().map_or("gone".into(), |address| address.to_string())
 }

@@ -7,30 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// Shown by `--help`; it fits a terminal of 80 by 24, with room for the next prompt.
-pub const HELP: &str = "\
-orderpay: a page waits for a payment, over server-sent events
-
-  orderpay [OPTIONS]            serve
-  orderpay healthcheck [URL]    exit 0 if the server answers /healthz, 1 if not
-
-Who waits
-  --timeout SECONDS       until a waiter is let go                          [60]
-  --heartbeat SECONDS     between two comments to a waiter; 0: none         [15]
-What is remembered
-  --keep SECONDS          how long, of a settled order                    [3600]
-  --remember N            of how many orders                             [65536]
-  --journal FILE          on disk, before a payback is acknowledged       [none]
-Who gets in
-  --listen ADDR:PORT      may be repeated; port 0 picks one     [localhost:8888]
-  --max-connections N     requests served at once; waiters don't count    [1024]
-  --token TOKEN           what a payback has to bear                      [none]
-Who is told
-  --quiet                 no log on stderr
-  --help, --version
-
-Each has its variable: ORDERPAY_LISTEN, ORDERPAY_TIMEOUT, … ORDERPAY_QUIET=1. So
-  ORDERPAY_TOKEN=secret orderpay --listen 0.0.0.0:8888 --timeout 120
-";
+pub const HELP: &str = include_str!("help.txt");
 
 /// All options, parsed.
 #[derive(Clone, Debug, Default, PartialEq)]

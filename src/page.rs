@@ -7,31 +7,30 @@ use crate::order::OrderId;
 #[derive(Debug, PartialEq)]
 pub struct Asset {
     name: &'static str,
-    pub media: &'static str,
     pub content: &'static str,
 }
 
-macro_rules! asset {
-    ($name:literal, $media:literal) => {
-        Asset { name: $name, media: $media, content: include_str!(concat!("../www/", $name)) }
+macro_rules! assets {
+    ($($name:literal)*) => {
+        &[$(Asset { name: $name, content: include_str!(concat!("../www/", $name)) }),*]
     };
 }
 
-const ASSETS: &[Asset] = &[
-    asset!("page.css", "text/css;charset=UTF-8"),
-    asset!("page.js", "text/javascript;charset=UTF-8"),
-    asset!("diagram.js", "text/javascript;charset=UTF-8"),
-    asset!("order.js", "text/javascript;charset=UTF-8"),
-    asset!("payer.js", "text/javascript;charset=UTF-8"),
-    asset!("qr.js", "text/javascript;charset=UTF-8"),
-    asset!("stream.js", "text/javascript;charset=UTF-8"),
-    asset!("tabs.js", "text/javascript;charset=UTF-8"),
-    asset!("waiter.js", "text/javascript;charset=UTF-8"),
-    asset!("ways.js", "text/javascript;charset=UTF-8"),
-    asset!("wire.js", "text/javascript;charset=UTF-8"),
-    asset!("words.js", "text/javascript;charset=UTF-8"),
-    asset!("icon.svg", "image/svg+xml"),
-];
+const ASSETS: &[Asset] = assets! {
+    "page.css" "page.js" "diagram.js" "order.js" "payer.js" "qr.js" "stream.js" "tabs.js"
+    "waiter.js" "ways.js" "wire.js" "words.js" "icon.svg"
+};
+
+impl Asset {
+    /// Its media type, by the end of its name.
+    pub fn media(&self) -> &'static str {
+        match self.name.rsplit_once('.') {
+            Some((_, "css")) => "text/css;charset=UTF-8",
+            Some((_, "js")) => "text/javascript;charset=UTF-8",
+            _ => "image/svg+xml",
+        }
+    }
+}
 
 /// The page may use what comes with it and nothing else (W3C Content Security Policy).
 pub const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \

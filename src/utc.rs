@@ -1,8 +1,7 @@
-//! The date and time of day in UTC: for `Date` fields, the log and the journal.
+//! The date and time of day in UTC: for `Date` fields and the log.
 
 use std::fmt;
-use std::ops::Range;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A moment, taken apart. It displays as RFC 3339: `2026-11-22T13:53:18.123Z`.
 pub struct Utc {
@@ -26,16 +25,6 @@ impl From<SystemTime> for Utc {
 }
 
 impl Utc {
-    /// The moment that displays as `text`. What would not display so again is none: `02-30`, say.
-    pub fn parse(text: &str) -> Option<SystemTime> {
-        let number = |at: Range<usize>| text.get(at)?.parse::<u64>().ok();
-        let days = days(number(0..4)?, number(5..7)?, number(8..10)?)?;
-        let seconds = number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
-        let millis = (days * 86_400 + seconds) * 1000 + number(20..23)?;
-        let time = UNIX_EPOCH + Duration::from_millis(millis);
-        (Utc::from(time).to_string() == text).then_some(time)
-    }
-
     /// RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
     pub fn http_date(&self) -> String {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
@@ -70,17 +59,10 @@ fn date(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
-/// The way back: days from 1970-01-01 to a day that is not before it.
-fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    let year = year.checked_sub(u64::from(month <= 2))?;
-    let months = (month + 9) % 12;
-    let leap_days = year / 4 - year / 100 + year / 400;
-    (365 * year + leap_days + (153 * months + 2) / 5 + day).checked_sub(719_469)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn seconds_since_1970_are_dates() {
@@ -94,25 +76,6 @@ mod tests {
         ] {
             let time = UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(Utc::from(time).to_string(), text);
-            assert_eq!(Utc::parse(text), Some(time));
-        }
-    }
-
-    #[test]
-    fn what_is_no_date_is_not_parsed() {
-        for bad in [
-            "",
-            "1969-12-31T23:59:59.000Z",
-            "0000-01-01T00:00:00.000Z",
-            "2026-02-30T00:00:00.000Z",
-            "2026-00-00T00:00:00.000Z",
-            "2026-01-01T24:00:00.000Z",
-            "2026-01-01T00:00:00.000",
-            "2026-01-01 00:00:00.000Z",
-            "2026-01-01T00:00:+1.000Z",
-            "2026-01-01T00:00:0é.00Z",
-        ] {
-            assert_eq!(Utc::parse(bad), None, "{bad}");
         }
     }
 }

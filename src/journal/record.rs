@@ -1,12 +1,12 @@
 //! What a line of a journal says, and how.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::order::{OrderId, OrderResult};
-use crate::utc::Utc;
 
 /// The first line of a journal. It may come again, as it does where two were joined with `cat`.
-pub const HEADER: &str = "# orderpay journal 2: checksum, state, order, round, time, result\n";
+pub const HEADER: &str =
+    "# orderpay journal 2: checksum, state, order, round, milliseconds since 1970, result\n";
 
 /// What the journals of earlier releases begin with.
 const HEADER_1: &str = "# orderpay journal 1: checksum, state, time, order, receipt\n";
@@ -50,8 +50,9 @@ impl Record {
     pub fn line(&self) -> String {
         let said = match self {
             Record::Settled { order, round, at, result } => {
-                let (at, result) = (Utc::from(*at), escape(result.text()));
-                format!("settled {order} {round} {at} {result}")
+                let since_1970 = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+                let (millis, result) = (since_1970.as_millis(), escape(result.text()));
+                format!("settled {order} {round} {millis} {result}")
             }
             Record::Written { order, round } => format!("written {order} {round}"),
             Record::Opened { order, round } => format!("opened {order} {round}"),
@@ -65,9 +66,9 @@ impl Record {
         let [state, order, round, more @ ..] = &words[..] else { return None };
         let (order, round) = (OrderId::parse(order.as_bytes())?, round.parse().ok()?);
         match (*state, more) {
-            ("settled", [at, result]) => {
-                let (at, result) = (Utc::parse(at)?, unescape(result)?);
-                Some(Record::Settled { order, round, at, result })
+            ("settled", [millis, result]) => {
+                let at = UNIX_EPOCH + Duration::from_millis(millis.parse().ok()?);
+                Some(Record::Settled { order, round, at, result: unescape(result)? })
             }
             ("written", []) => Some(Record::Written { order, round }),
             ("opened", []) => Some(Record::Opened { order, round }),
@@ -76,11 +77,12 @@ impl Record {
         }
     }
 
-    /// `settled` and `delivered` were the states of version 1; either said all of its order.
+    /// `settled` and `delivered` were the states of version 1; either said all of its order. Its time
+    /// is not read: what is kept of it is kept from the start on.
     fn parse_v1(said: &str) -> Option<Vec<Record>> {
         let words: Vec<&str> = said.splitn(4, ' ').collect();
-        let [state, at, order, result] = &words[..] else { return None };
-        let settled = Record::parse(&format!("settled {order} 0 {at} {result}"))?;
+        let [state, _time, order, result] = &words[..] else { return None };
+        let settled = Record::parse(&format!("settled {order} 0 0 {result}"))?;
         let written = Record::parse(&format!("written {order} 0"))?;
         match *state {
             "settled" => Some(vec![settled]),
@@ -128,7 +130,6 @@ fn checksum(text: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
 
     fn id(order: &str) -> OrderId {
         OrderId::parse(order.as_bytes()).unwrap()
@@ -146,9 +147,9 @@ mod tests {
     #[test]
     fn a_record_is_a_line_that_people_can_read() {
         for (record, said) in [
-            (settled("1", 7, 0, ""), "settled 1 7 1970-01-01T00:00:00.000Z 支付成功"),
-            (settled("a_-", 0, 9, " a b "), "settled a_- 0 1970-01-01T00:00:09.000Z  a b "),
-            (settled("a", 0, 0, "\r\n\\n"), "settled a 0 1970-01-01T00:00:00.000Z \\r\\n\\\\n"),
+            (settled("1", 7, 0, ""), "settled 1 7 0 支付成功"),
+            (settled("a_-", 0, 9, " a b "), "settled a_- 0 9000  a b "),
+            (settled("a", 0, 0, "\r\n\\n"), "settled a 0 0 \\r\\n\\\\n"),
             (Record::Written { order: id("a"), round: 0 }, "written a 0"),
             (Record::Opened { order: id("1"), round: u64::MAX }, "opened 1 18446744073709551615"),
             (Record::Forgotten { order: id("a"), round: 0 }, "forgotten a 0"),
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn the_sample_in_the_docs_is_what_is_written() {
         let order = id("4711");
-        let at = Utc::parse("2026-11-22T13:53:18.123Z").unwrap();
+        let at = UNIX_EPOCH + Duration::from_millis(1_795_355_598_123);
         let result = OrderResult::default();
         let sample = [
             HEADER.into(),
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_lines_of_version_1_are_read_on() {
-        let settled = settled("4711", 0, 9, "a\n");
+        let settled = settled("4711", 0, 0, "a\n");
         let written = Record::Written { order: id("4711"), round: 0 };
         for (said, records) in [
             ("settled 1970-01-01T00:00:09.000Z 4711 a\\n", vec![settled.clone()]),
@@ -215,13 +216,13 @@ mod tests {
             (Format::V2, ""),
             (Format::V2, "settled"),
             (Format::V2, "paid a 0"),
-            (Format::V2, "settled 1 0 1970-01-01T00:00:00Z x"),
-            (Format::V2, "settled a.b 0 1970-01-01T00:00:00.000Z x"),
-            (Format::V2, "settled 1 -1 1970-01-01T00:00:00.000Z x"),
-            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z"),
-            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z \\"),
-            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z \\t"),
-            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z \0"),
+            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z x"),
+            (Format::V2, "settled a.b 0 0 x"),
+            (Format::V2, "settled 1 -1 0 x"),
+            (Format::V2, "settled 1 0 0"),
+            (Format::V2, "settled 1 0 0 \\"),
+            (Format::V2, "settled 1 0 0 \\t"),
+            (Format::V2, "settled 1 0 0 \0"),
             (Format::V2, "written a"),
             (Format::V2, "written a 0 0"),
             (Format::V2, "opened 1 18446744073709551616"),

@@ -129,9 +129,9 @@ mod tests {
         assert_eq!(found.unwrap().tail, 0);
         let said: Vec<&str> = handed_over.iter().map(|line| &line[9..]).collect();
         let expected = [
-            "settled 4711 0 2026-11-22T13:53:18.123Z 支付成功\n",
+            "settled 4711 0 0 支付成功\n",
             "forgotten 1 0\n",
-            "settled 4711 0 2026-11-22T13:53:18.127Z 支付成功\n",
+            "settled 4711 0 0 支付成功\n",
             "written 4711 0\n",
         ];
         assert_eq!(said, expected);

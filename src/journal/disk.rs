@@ -164,9 +164,8 @@ impl Disk {
         let length = file.metadata()?.len();
         match has_name(&self.file, &self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => fs::rename(new, &self.path).map_err(step("rename")),
-        }?;
-        Ok((file, length))
+            _ => fs::rename(new, &self.path).map_err(step("rename")).map(|()| (file, length)),
+        }
     }
 }
 

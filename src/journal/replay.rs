@@ -36,9 +36,8 @@ pub fn replay(mut file: impl BufRead, mut apply: impl FnMut(Record)) -> io::Resu
         if number == 1 && !HEADERS.iter().any(|(it, _)| it.as_bytes().starts_with(&line)) {
             return Err(io::Error::other(NO_JOURNAL));
         }
-        if let Some((_, named)) = HEADERS.iter().find(|(it, _)| it.as_bytes() == line) {
-            format = *named;
-        }
+        let header = HEADERS.iter().find(|(it, _)| it.as_bytes() == line);
+        format = header.map_or(format, |(_, named)| *named);
         let records = record::parse(&line, format);
         damaged = damaged.or(records.is_none().then_some(number));
         match records {

@@ -1,45 +1,45 @@
 //! The date and time of day in UTC: for `Date` fields and the log.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment, taken apart. It displays as RFC 3339: `2026-11-22T13:53:18.123Z`.
-pub struct Utc {
-    /// Since 1970-01-01, which was a Thursday.
-    days: u64,
-    /// Year, month from 1 to 12, day from 1 to 31.
-    date: (u64, u64, u64),
-    /// Hour, minute, second.
-    time: (u64, u64, u64),
-    millisecond: u32,
-}
+/// A moment, as the time since the first one of 1970. It displays as RFC 3339:
+/// `2026-11-22T13:53:18.123Z`.
+pub struct Utc(Duration);
 
 impl From<SystemTime> for Utc {
     /// A clock that is set before 1970 is taken to stand at its first moment.
     fn from(time: SystemTime) -> Utc {
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-        let time = (second / 3600, second / 60 % 60, second % 60);
-        Utc { days, date: date(days), time, millisecond: since.subsec_millis() }
+        Utc(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }
 
 impl Utc {
     /// RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
     pub fn http_date(&self) -> String {
+        /// 1970-01-01 was the first of these.
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         const MONTHS: [&str; 12] =
             ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let Utc { days, date: (year, month, day), time: (hour, minute, second), .. } = self;
-        let (weekday, month) = (DAYS[*days as usize % 7], MONTHS[*month as usize - 1]);
-        format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
+        let (year, month, day) = date(self.days());
+        let (weekday, month) = (DAYS[self.days() as usize % 7], MONTHS[month as usize - 1]);
+        format!("{weekday}, {day:02} {month} {year} {} GMT", self.time_of_day())
+    }
+
+    fn days(&self) -> u64 {
+        self.0.as_secs() / 86_400
+    }
+
+    fn time_of_day(&self) -> String {
+        let second = self.0.as_secs();
+        format!("{:02}:{:02}:{:02}", second / 3600 % 24, second / 60 % 60, second % 60)
     }
 }
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Utc { date: (year, month, day), time: (hour, minute, second), millisecond, .. } = self;
-        write!(f, "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+        let ((year, month, day), time) = (date(self.days()), self.time_of_day());
+        write!(f, "{year}-{month:02}-{day:02}T{time}.{:03}Z", self.0.subsec_millis())
     }
 }
 
@@ -62,7 +62,6 @@ fn date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn seconds_since_1970_are_dates() {

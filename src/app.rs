@@ -41,7 +41,7 @@ impl App {
             // Relative, so that a proxy may serve all this under a path of its own.
             Ok(Route::Redirect) => Response::empty(302).with("Location", "sse/test"),
             Ok(Route::Page { order, base }) => page(&order, base, &self.config),
-            Ok(Route::Asset(asset)) => Response::file(asset.media, asset.content),
+            Ok(Route::Asset(asset)) => Response::file(asset.media(), asset.content),
             Ok(Route::Health) if self.waiters.journal.as_ref().is_none_or(|it| it.healthy()) => {
                 Response::new(200, "text/plain", "ok")
             }

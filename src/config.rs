@@ -1,47 +1,25 @@
 //! Options and environment: an option beats the environment, the environment the default.
 
+use std::env::VarError;
+use std::ffi::OsString;
+use std::fmt::Debug;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::orders::Limits;
+
 /// Shown by `--help`; it fits a terminal of 80 by 24, with room for the next prompt.
-pub const HELP: &str = "\
-orderpay: a page waits for a payment, over server-sent events
-
-  orderpay [OPTIONS]            serve
-  orderpay healthcheck [URL]    exit 0 if the server answers /healthz, 1 if not
-
-Who waits
-  --timeout SECONDS       until a waiter is let go                          [60]
-  --heartbeat SECONDS     between two comments to a waiter; 0: none         [15]
-What is remembered
-  --keep SECONDS          how long, of a settled order                    [3600]
-  --remember N            of how many orders                             [65536]
-  --journal FILE          on disk, before a payback is acknowledged       [none]
-Who gets in
-  --listen ADDR:PORT      may be repeated; port 0 picks one     [localhost:8888]
-  --max-connections N     requests served at once; waiters don't count    [1024]
-  --token TOKEN           what a payback has to bear                      [none]
-Who is told
-  --quiet                 no log on stderr
-  --help, --version
-
-Each has its variable: ORDERPAY_LISTEN, ORDERPAY_TIMEOUT, … ORDERPAY_QUIET=1. So
-  ORDERPAY_TOKEN=secret orderpay --listen 0.0.0.0:8888 --timeout 120
-";
+pub const HELP: &str = include_str!("help.txt");
 
 /// All options, parsed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// For each `--listen`, the addresses that it stands for. A machine may lack some: one will do.
     pub listen: Vec<Vec<SocketAddr>>,
-    pub timeout: Duration,
-    /// Zero means none.
-    pub heartbeat: Duration,
-    pub keep: Duration,
-    pub remember: usize,
+    pub limits: Limits,
     pub max_connections: usize,
     pub token: Option<String>,
     pub journal: Option<PathBuf>,
@@ -51,11 +29,14 @@ pub struct Config {
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    Serve(Box<Config>),
+    Serve(Config),
     Healthcheck(String),
     Help,
     Version,
 }
+
+/// Looks a variable up.
+type Environment<'a> = &'a dyn Fn(&str) -> Result<String, VarError>;
 
 /// Sets an option to a value, if that is one that it takes.
 type Set = fn(&mut Config, &str) -> Option<()>;
@@ -63,15 +44,13 @@ type Set = fn(&mut Config, &str) -> Option<()>;
 /// Every option that has a value, and what it takes. Its default is the one that [`HELP`] shows.
 const OPTIONS: [(&str, &str, Set); 9] = [
     ("--listen", ADDRESS, |it, value| listen(value).map(|new| it.listen.extend(new))),
-    ("--timeout", SECONDS, |it, value| seconds(value).map(|new| it.timeout = new)),
-    ("--heartbeat", SECONDS_OR_NONE, |it, value| {
-        seconds_or_none(value).map(|new| it.heartbeat = new)
-    }),
-    ("--keep", SECONDS, |it, value| seconds(value).map(|new| it.keep = new)),
-    ("--remember", NUMBER, |it, value| number(value).map(|new| it.remember = new)),
+    ("--timeout", SECONDS, |it, value| seconds(value).map(|new| it.limits.timeout = new)),
+    ("--heartbeat", SECONDS_OR_NONE, |it, value| pause(value).map(|new| it.limits.heartbeat = new)),
+    ("--keep", SECONDS, |it, value| seconds(value).map(|new| it.limits.keep = new)),
+    ("--remember", NUMBER, |it, value| number(value).map(|new| it.limits.remember = new)),
     ("--max-connections", NUMBER, |it, value| number(value).map(|new| it.max_connections = new)),
     ("--token", TOKEN, |it, value| token(value).map(|new| it.token = Some(new))),
-    ("--journal", FILE, |it, value| file(value).map(|new| it.journal = Some(new))),
+    ("--journal", FILE, |it, value| (!value.is_empty()).then(|| it.journal = Some(value.into()))),
     ("--quiet", FLAG, |it, value| flag(value).map(|new| it.quiet = new)),
 ];
 
@@ -86,48 +65,46 @@ const FLAG: &str = "0 or 1";
 /// Reads the arguments (without the program's name) and the environment. An error is one line that
 /// names what is wrong, its value, and what is accepted.
 pub fn parse(
-    arguments: impl IntoIterator<Item = String>,
-    environment: impl Fn(&str) -> Result<Option<String>, String>,
+    arguments: impl Iterator<Item = OsString>,
+    environment: Environment<'_>,
 ) -> Result<Command, String> {
-    let mut arguments = arguments.into_iter().peekable();
-    if arguments.next_if_eq("healthcheck").is_some() {
-        return healthcheck(arguments, environment);
+    let arguments: Result<Vec<_>, _> = arguments.map(OsString::into_string).collect();
+    let arguments = arguments.map_err(not_text)?;
+    let mut words = arguments.iter().map(String::as_str).peekable();
+    if words.next_if_eq(&"healthcheck").is_some() {
+        return healthcheck(&words.collect::<Vec<_>>(), environment);
     }
     let mut given = Vec::new();
-    while let Some(argument) = arguments.next() {
-        let (name, joined) = match argument.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (argument.as_str(), None),
-        };
-        match (name, joined) {
+    while let Some(word) = words.next() {
+        let joined = word.split_once('=');
+        match joined.map_or((word, None), |(name, value)| (name, Some(value))) {
             ("--help" | "-h", None) => return Ok(Command::Help),
             ("--version" | "-V", None) => return Ok(Command::Version),
-            ("--quiet", None) => given.push((name.to_owned(), "1".to_owned())),
-            (name, joined) if OPTIONS.iter().any(|(option, ..)| *option == name) => {
+            ("--quiet", None) => given.push((word, "1")),
+            (name, value) if OPTIONS.iter().any(|(option, ..)| *option == name) => {
                 // Without a value it gets the empty one, which no option takes.
-                let value = joined.or_else(|| arguments.next()).unwrap_or_default();
-                given.push((name.to_owned(), value));
+                given.push((name, value.or_else(|| words.next()).unwrap_or_default()));
             }
-            _ => return Err(unknown(&argument)),
+            _ => return Err(unknown(word)),
         }
     }
-    Ok(Command::Serve(Box::new(Config::read(&given, environment)?)))
+    Ok(Command::Serve(Config::read(&given, environment)?))
 }
 
 /// The URL that is given, or where a server with this environment is found.
-fn healthcheck(
-    mut arguments: impl Iterator<Item = String>,
-    environment: impl Fn(&str) -> Result<Option<String>, String>,
-) -> Result<Command, String> {
-    match (arguments.next(), arguments.next()) {
-        (_, Some(surplus)) => Err(unknown(&surplus)),
-        (Some(option), _) if option.starts_with('-') => Err(unknown(&option)),
-        (Some(url), None) if url.contains("://") && !url.starts_with("http://") => {
-            Err(refusal("healthcheck", &url, "http://HOST:PORT"))
+fn healthcheck(arguments: &[&str], environment: Environment<'_>) -> Result<Command, String> {
+    match arguments {
+        [] => Ok(Command::Healthcheck(Config::read(&[], environment)?.url())),
+        [url] if url.contains("://") && !url.starts_with("http://") => {
+            Err(refusal("healthcheck", url, "http://HOST:PORT"))
         }
-        (Some(url), None) => Ok(Command::Healthcheck(url)),
-        (None, None) => Ok(Command::Healthcheck(Config::read(&[], environment)?.url())),
+        [url] if !url.starts_with('-') => Ok(Command::Healthcheck((*url).to_owned())),
+        [.., wrong] => Err(unknown(wrong)),
     }
+}
+
+fn not_text(what: impl Debug) -> String {
+    format!("{what:?} is not UTF-8, as all options are")
 }
 
 fn unknown(argument: &str) -> String {
@@ -136,24 +113,25 @@ fn unknown(argument: &str) -> String {
 }
 
 impl Config {
-    fn read(
-        given: &[(String, String)],
-        environment: impl Fn(&str) -> Result<Option<String>, String>,
-    ) -> Result<Config, String> {
+    fn read(given: &[(&str, &str)], environment: Environment<'_>) -> Result<Config, String> {
         let mut config = Config::default();
         for (option, takes, set) in OPTIONS {
-            let mut values: Vec<_> =
-                given.iter().filter(|(name, _)| name == option).cloned().collect();
-            if values.is_empty() {
+            let mut set = |name: &str, value: &str| {
+                set(&mut config, value).ok_or_else(|| refusal(name, value, takes))
+            };
+            let mut values = given.iter().filter(|(name, _)| *name == option).peekable();
+            if values.peek().is_none() {
                 let variable = variable(option);
-                // To be set and empty means not to be set; but a token must not fail open.
-                let is_set = |value: &String| !value.is_empty() || option == "--token";
-                let value = environment(&variable)?.filter(is_set).or_else(|| default(option));
-                values.extend(value.map(|value| (variable, value)));
+                let value = match environment(&variable) {
+                    // The value is not shown: it may be the token.
+                    Err(VarError::NotUnicode(_)) => return Err(not_text(variable)),
+                    // To be set and empty means not to be set; but a token must not fail open.
+                    Ok(value) if !value.is_empty() || option == "--token" => Some(value),
+                    _ => default(option),
+                };
+                value.iter().try_for_each(|value| set(&variable, value))?;
             }
-            for (name, value) in values {
-                set(&mut config, &value).ok_or_else(|| refusal(&name, &value, takes))?;
-            }
+            values.try_for_each(|(name, value)| set(name, value))?;
         }
         Ok(config)
     }
@@ -178,8 +156,7 @@ fn variable(option: &str) -> String {
 
 /// `name` is what the user called it. A token is a secret, so it is not repeated.
 fn refusal(name: &str, value: &str, takes: &str) -> String {
-    let is_secret = matches!(name, "--token" | "ORDERPAY_TOKEN");
-    let value = if is_secret { "(not shown)".into() } else { format!("{value:?}") };
+    let value = if takes == TOKEN { "(not shown)".into() } else { format!("{value:?}") };
     format!("{name} {value} is not accepted: it takes {takes}")
 }
 
@@ -193,9 +170,8 @@ fn listen(value: &str) -> Option<Vec<Vec<SocketAddr>>> {
 pub fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
     match text.rsplit_once(':') {
         Some((host, port)) if host.eq_ignore_ascii_case("localhost") => {
-            let port: u16 = port.parse().map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
-            let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-            Ok(loopback.map(|ip| SocketAddr::new(ip, port)).into())
+            let port: u16 = port.parse().map_err(|_| ErrorKind::InvalidInput)?;
+            Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()])
         }
         _ => text.to_socket_addrs().map(Iterator::collect),
     }
@@ -206,7 +182,7 @@ fn seconds(value: &str) -> Option<Duration> {
     plain(value).filter(|it| (0.001..=1e8).contains(it)).map(Duration::from_secs_f64)
 }
 
-fn seconds_or_none(value: &str) -> Option<Duration> {
+fn pause(value: &str) -> Option<Duration> {
     if plain(value) == Some(0.0) { Some(Duration::ZERO) } else { seconds(value) }
 }
 
@@ -225,10 +201,6 @@ fn token(value: &str) -> Option<String> {
     (is_sendable && !value.is_empty()).then(|| value.to_owned())
 }
 
-fn file(value: &str) -> Option<PathBuf> {
-    (!value.is_empty()).then(|| value.into())
-}
-
 fn flag(value: &str) -> Option<bool> {
     Some(["0", "1"].iter().position(|it| *it == value)? == 1)
 }
@@ -241,15 +213,15 @@ mod tests {
     fn parsed(line: &str) -> Result<Command, String> {
         let (variables, arguments): (Vec<_>, Vec<_>) =
             line.split(' ').filter(|it| !it.is_empty()).partition(|it| it.starts_with("ORDERPAY_"));
-        parse(arguments.into_iter().map(String::from), |name| {
+        parse(arguments.into_iter().map(OsString::from), &|name| {
             let value = |it: &&str| it.strip_prefix(name)?.strip_prefix('=').map(String::from);
-            Ok(variables.iter().find_map(value))
+            variables.iter().find_map(value).ok_or(VarError::NotPresent)
         })
     }
 
     fn config(line: &str) -> Config {
         match parsed(line) {
-            Ok(Command::Serve(config)) => *config,
+            Ok(Command::Serve(config)) => config,
             other => panic!("{line:?} became {other:?}"),
         }
     }
@@ -273,10 +245,13 @@ mod tests {
     fn without_options_all_is_as_promised() {
         let promised = Config {
             listen: vec![vec!["127.0.0.1:8888".parse().unwrap(), "[::1]:8888".parse().unwrap()]],
-            timeout: Duration::from_secs(60),
-            heartbeat: Duration::from_secs(15),
-            keep: Duration::from_secs(3600),
-            remember: 65_536,
+            limits: Limits {
+                timeout: Duration::from_secs(60),
+                heartbeat: Duration::from_secs(15),
+                keep: Duration::from_secs(3600),
+                remember: 65_536,
+                waiters: 0,
+            },
             max_connections: 1024,
             token: None,
             journal: None,
@@ -287,9 +262,12 @@ mod tests {
 
     #[test]
     fn an_option_beats_its_variable_and_the_variable_the_default() {
-        assert_eq!(config("ORDERPAY_TIMEOUT=5").timeout, Duration::from_secs(5));
-        assert_eq!(config("ORDERPAY_TIMEOUT=5 --timeout 0.5").timeout, Duration::from_millis(500));
-        assert_eq!(config("ORDERPAY_TIMEOUT= ").timeout, Duration::from_secs(60));
+        assert_eq!(config("ORDERPAY_TIMEOUT=5").limits.timeout, Duration::from_secs(5));
+        assert_eq!(
+            config("ORDERPAY_TIMEOUT=5 --timeout 0.5").limits.timeout,
+            Duration::from_millis(500)
+        );
+        assert_eq!(config("ORDERPAY_TIMEOUT= ").limits.timeout, Duration::from_secs(60));
         assert_eq!(config("ORDERPAY_MAX_CONNECTIONS=7").max_connections, 7);
         assert_eq!(ports("ORDERPAY_LISTEN=[::]:1 --listen 0.0.0.0:2"), [[2]]);
         assert!(config("ORDERPAY_QUIET=1").quiet && !config("ORDERPAY_QUIET=0").quiet);
@@ -300,7 +278,7 @@ mod tests {
         assert_eq!(config("--token a=b").token.as_deref(), Some("a=b"));
         assert_eq!(config("--token=a=b").token.as_deref(), Some("a=b"));
         assert_eq!(config("--journal=x --journal y").journal, Some("y".into()));
-        assert_eq!(config("--heartbeat 0 --keep 0.001").heartbeat, Duration::ZERO);
+        assert_eq!(config("--heartbeat 0 --keep 0.001").limits.heartbeat, Duration::ZERO);
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! Starts the server, prints where it listens, and ends it with the right exit code.
 
-use std::env::{self, VarError};
-use std::ffi::OsString;
+use std::env;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::process;
 use std::sync::{Arc, mpsc};
 
@@ -13,6 +11,7 @@ use orderpay::events::{Event, Events};
 use orderpay::healthcheck;
 use orderpay::orders::Limits;
 use orderpay::os::{self, StopSignals};
+use orderpay::reaper;
 use orderpay::server::{self, Server};
 use orderpay::slots::Slots;
 use orderpay::store::Store;
@@ -24,23 +23,14 @@ const FAILED: i32 = 1;
 const MISUSED: i32 = 2;
 
 fn main() {
-    match command() {
-        Err(mistake) => fail(&mistake, MISUSED),
+    let failed = |error| fail(error, FAILED);
+    match config::parse(env::args_os().skip(1), &|name| env::var(name)) {
+        Err(mistake) => fail(mistake, MISUSED),
         Ok(Command::Help) => say(config::HELP),
         Ok(Command::Version) => say(concat!("orderpay ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Healthcheck(url)) => healthcheck::check(&url).unwrap_or_else(failed),
-        Ok(Command::Serve(config)) => serve(*config).unwrap_or_else(failed),
+        Ok(Command::Serve(config)) => serve(config).unwrap_or_else(failed),
     }
-}
-
-fn command() -> Result<Command, String> {
-    let not_text = |it: OsString| format!("{it:?} is not UTF-8, as all options are");
-    let arguments: Result<Vec<_>, _> = env::args_os().skip(1).map(OsString::into_string).collect();
-    config::parse(arguments.map_err(not_text)?, |name| match env::var(name) {
-        // The value is not shown: it may be the token.
-        Err(VarError::NotUnicode(_)) => Err(not_text(name.into())),
-        value => Ok(value.ok()),
-    })
 }
 
 /// Serves until a signal comes. It may come while the start takes long, with a large journal, and
@@ -55,15 +45,12 @@ fn serve(config: Config) -> Result<(), String> {
     let stopping = server::spawn("stop", stop).map_err(no_threads)?;
     let server = start(config)?;
     let _ = serving.send(server.clone());
-    let told = server.clone();
+    let line = |address| format!("orderpay listening on http://{address}/sse/test\n");
+    let lines: String = server.addresses().map(line).collect();
     // In a thread of its own: a stdout that nobody reads stops nothing.
-    server::spawn("tell", move || told.addresses().for_each(tell)).map_err(no_threads)?;
-    server.reap();
+    server::spawn("tell", move || say(&lines)).map_err(no_threads)?;
+    reaper::run(&server.app.waiters);
     stopping.join().map_err(|_| "could not stop in order".to_owned())
-}
-
-fn tell(address: SocketAddr) {
-    say(&format!("orderpay listening on http://{address}/sse/test\n"));
 }
 
 fn start(config: Config) -> Result<Arc<Server>, String> {
@@ -84,13 +71,7 @@ fn waiters(config: &Config, events: &Arc<Events>) -> Result<Waiters, String> {
     let descriptors = os::raise_descriptor_limit();
     // What parked waiters must leave to requests: a payback has to get in.
     let reserve = (descriptors / 32).clamp(64, 1024).min(descriptors / 2);
-    let limits = Limits {
-        timeout: config.timeout,
-        heartbeat: config.heartbeat,
-        keep: config.keep,
-        remember: config.remember,
-        waiters: descriptors - reserve,
-    };
+    let limits = Limits { waiters: descriptors - reserve, ..config.limits };
     // Half of the connections wait for the journal's disk, so that the others are there for the rest.
     let (store, torn) = match &config.journal {
         None => (Store::new(limits), 0),
@@ -113,11 +94,7 @@ fn say(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn failed(error: String) {
-    fail(&error, FAILED)
-}
-
-fn fail(error: &str, code: i32) -> ! {
+fn fail(error: String, code: i32) {
     let _ = io::stderr().write_all(format!("orderpay: {error}\n").as_bytes());
     process::exit(code)
 }

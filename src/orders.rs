@@ -23,12 +23,12 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::order::{OrderId, OrderResult};
 
 /// How long and how many.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limits {
     /// From a waiter's opening to its timeout.
     pub timeout: Duration,
@@ -87,11 +87,13 @@ pub struct Settlement {
     pub result: OrderResult,
     /// When, by the clock that its time is counted with.
     pub at: Instant,
-    /// When, by the clock on the wall, which may jump: it tells this one from an earlier one.
-    pub stamp: SystemTime,
+    /// When, in milliseconds after 1970, by the clock on the wall. That may jump; but it tells this one
+    /// from an earlier one.
+    pub stamp: u64,
     /// Whether the result was written to somebody.
     pub written: bool,
-    serial: Serial,
+    /// Given to it when it settles.
+    pub serial: Serial,
 }
 
 /// What becomes of an `orderpay`.
@@ -379,13 +381,6 @@ impl<W: Clone> Orders<W> {
     }
 }
 
-impl Settlement {
-    /// One that nobody was told of yet.
-    pub fn new(round: u64, result: OrderResult, at: Instant, stamp: SystemTime) -> Self {
-        Settlement { round, result, at, stamp, written: false, serial: 0 }
-    }
-}
-
 impl<W> Order<W> {
     fn find(&self, serial: Serial) -> Option<usize> {
         self.waiters.binary_search_by_key(&serial, |waiter| waiter.serial).ok()
@@ -474,7 +469,8 @@ mod tests {
     }
 
     fn settlement(round: u64, at: Instant) -> Settlement {
-        Settlement::new(round, OrderResult::default(), at, SystemTime::UNIX_EPOCH)
+        let result = OrderResult::default();
+        Settlement { round, result, at, stamp: 0, written: false, serial: 0 }
     }
 
     // The first table of the documentation, cell by cell.

@@ -63,16 +63,14 @@ impl StopSignals {
 
 /// Raises the soft limit of descriptors to the hard one; the limit in force then.
 pub fn raise_descriptor_limit() -> usize {
-    let mut limit = Limit { soft: 0, hard: 0 };
-    // SAFETY: `limit` is a struct rlimit that outlives both calls.
+    let mut limit = Limit { soft: 1024, hard: 1024 };
+    // SAFETY: `limit` is a struct rlimit that outlives the calls.
     unsafe {
-        if getrlimit(RLIMIT_NOFILE, &mut limit) != 0 {
-            return 1024;
-        }
-        let raised = Limit { soft: limit.hard, hard: limit.hard };
-        let done = setrlimit(RLIMIT_NOFILE, &raised) == 0;
-        usize::try_from(if done { raised.soft } else { limit.soft }).unwrap_or(usize::MAX)
+        getrlimit(RLIMIT_NOFILE, &mut limit);
+        setrlimit(RLIMIT_NOFILE, &Limit { soft: limit.hard, ..limit });
+        getrlimit(RLIMIT_NOFILE, &mut limit);
     }
+    usize::try_from(limit.soft).unwrap_or(usize::MAX)
 }
 
 /// Lets as many connections wait to be accepted as the kernel allows. std asks for 128; of a crowd

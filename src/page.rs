@@ -7,31 +7,30 @@ use crate::order::OrderId;
 #[derive(Debug, PartialEq)]
 pub struct Asset {
     name: &'static str,
-    pub media: &'static str,
     pub content: &'static str,
 }
 
-macro_rules! asset {
-    ($name:literal, $media:literal) => {
-        Asset { name: $name, media: $media, content: include_str!(concat!("../www/", $name)) }
+macro_rules! assets {
+    ($($name:literal)*) => {
+        &[$(Asset { name: $name, content: include_str!(concat!("../www/", $name)) }),*]
     };
 }
 
-const ASSETS: &[Asset] = &[
-    asset!("page.css", "text/css;charset=UTF-8"),
-    asset!("page.js", "text/javascript;charset=UTF-8"),
-    asset!("diagram.js", "text/javascript;charset=UTF-8"),
-    asset!("order.js", "text/javascript;charset=UTF-8"),
-    asset!("payer.js", "text/javascript;charset=UTF-8"),
-    asset!("qr.js", "text/javascript;charset=UTF-8"),
-    asset!("stream.js", "text/javascript;charset=UTF-8"),
-    asset!("tabs.js", "text/javascript;charset=UTF-8"),
-    asset!("waiter.js", "text/javascript;charset=UTF-8"),
-    asset!("ways.js", "text/javascript;charset=UTF-8"),
-    asset!("wire.js", "text/javascript;charset=UTF-8"),
-    asset!("words.js", "text/javascript;charset=UTF-8"),
-    asset!("icon.svg", "image/svg+xml"),
-];
+const ASSETS: &[Asset] = assets! {
+    "page.css" "page.js" "diagram.js" "order.js" "payer.js" "qr.js" "stream.js" "tabs.js"
+    "waiter.js" "ways.js" "wire.js" "words.js" "icon.svg"
+};
+
+impl Asset {
+    /// Its media type, by the end of its name.
+    pub fn media(&self) -> &'static str {
+        match self.name.rsplit_once('.') {
+            Some((_, "css")) => "text/css;charset=UTF-8",
+            Some((_, "js")) => "text/javascript;charset=UTF-8",
+            _ => "image/svg+xml",
+        }
+    }
+}
 
 /// The page may use what comes with it and nothing else (W3C Content Security Policy).
 pub const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -50,7 +49,8 @@ pub fn asset(name: &[u8]) -> Option<&'static Asset> {
 /// The page for an order; all its addresses are relative to `base`, so that a proxy may serve it
 /// under a path of its own.
 pub fn page(order: &OrderId, base: &str, config: &Config) -> String {
-    let (timeout, heartbeat) = (config.timeout.as_secs_f64(), config.heartbeat.as_secs_f64());
+    let (timeout, heartbeat) =
+        (config.limits.timeout.as_secs_f64(), config.limits.heartbeat.as_secs_f64());
     let token = config.token.is_some();
     let told = format!(
         "<base href=\"{base}\">\n<meta name=\"orderpay\" data-order=\"{order}\" \
@@ -62,13 +62,15 @@ pub fn page(order: &OrderId, base: &str, config: &Config) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::orders::Limits;
     use std::time::Duration;
 
     #[test]
     fn the_page_is_told_its_order_once() {
         assert_eq!(PAGE.matches(PLACEHOLDER).count(), 1);
         let (timeout, heartbeat) = (Duration::from_secs(60), Duration::from_millis(500));
-        let config = Config { timeout, heartbeat, ..Config::default() };
+        let limits = Limits { timeout, heartbeat, ..Limits::default() };
+        let config = Config { limits, ..Config::default() };
         let page = page(&OrderId::default(), "../", &config);
         assert!(page.contains(
             "<base href=\"../\">\n<meta name=\"orderpay\" data-order=\"1\" \

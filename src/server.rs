@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::app::App;
 use crate::events::Event;
 use crate::slots::GRACE;
-use crate::{connection, os, reaper};
+use crate::{connection, os};
 
 /// In bytes. A connection's thread needs about a tenth of it.
 const STACK: usize = 128 * 1024;
@@ -27,7 +27,7 @@ const STOP: Duration = Duration::from_millis(1700);
 
 /// A server that accepts connections, until it is stopped.
 pub struct Server {
-    app: App,
+    pub app: App,
     listeners: Vec<TcpListener>,
 }
 
@@ -47,11 +47,6 @@ impl Server {
     /// Where it listens.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.listeners.iter().flat_map(TcpListener::local_addr)
-    }
-
-    /// Ends who has waited long enough, until the server is stopped: for the thread that started it.
-    pub fn reap(&self) {
-        reaper::run(&self.app.waiters);
     }
 
     /// Stops accepting, finishes what is being answered, ends who waits.

@@ -27,8 +27,7 @@ impl<W: Clone> Store<W> {
     /// Orders without a journal: nothing is known of any.
     pub fn new(limits: Limits) -> Self {
         // Rounds start from the clock, so that they are larger than those of an earlier process.
-        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let orders = Orders::new(limits, clock.as_micros() as u64);
+        let orders = Orders::new(limits, since_1970().as_micros() as u64);
         Store { orders, journal: None, recording: HashMap::new() }
     }
 
@@ -50,7 +49,8 @@ impl<W: Clone> Store<W> {
         match record {
             Record::Settled { order, round, at: stamp, result } => {
                 let at = settled_at(stamp, keep);
-                self.orders.settle(&order, Settlement::new(round, result, at, stamp));
+                let settlement = Settlement { round, result, at, stamp, written: false, serial: 0 };
+                self.orders.settle(&order, settlement);
             }
             Record::Written { order, round } => _ = self.orders.written(&order, round),
             Record::Opened { round, .. } => self.orders.open_round(round),
@@ -65,12 +65,13 @@ impl<W: Clone> Store<W> {
             return Ok(commit.clone());
         }
         let round = self.orders.claim(id, self.recording.len())?;
-        let (at, stamp) = (Instant::now(), whole_millis(SystemTime::now()));
+        let (at, stamp) = (Instant::now(), since_1970().as_millis() as u64);
         let record =
             Record::Settled { order: id.clone(), round, at: stamp, result: result.clone() };
         let commit = self.journal.as_ref().map(|journal| journal.record(&record)).transpose();
         let commit = commit.map_err(|_| Payment::Unrecorded)?;
-        let settlement = Settlement::new(round, result.clone(), at, stamp);
+        let result = result.clone();
+        let settlement = Settlement { round, result, at, stamp, written: false, serial: 0 };
         self.recording.insert(id.clone(), (settlement, commit.clone()));
         Ok(commit)
     }
@@ -143,14 +144,13 @@ impl<W: Clone> Store<W> {
 
 /// When an order was settled, by the clock that its time is counted with. A clock on the wall that
 /// disagrees loses nothing: then its time begins anew.
-fn settled_at(stamp: SystemTime, keep: Duration) -> Instant {
-    let now = Instant::now();
-    let age = stamp.elapsed().ok().filter(|age| *age < keep).unwrap_or_default();
-    now.checked_sub(age).unwrap_or(now)
+fn settled_at(stamp: u64, keep: Duration) -> Instant {
+    let (now, clock) = (Instant::now(), since_1970());
+    let age = clock.checked_sub(Duration::from_millis(stamp)).filter(|age| *age < keep);
+    age.and_then(|age| now.checked_sub(age)).unwrap_or(now)
 }
 
-/// As exact as a journal is.
-fn whole_millis(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    UNIX_EPOCH + Duration::from_millis(since.as_millis() as u64)
+/// What the clock on the wall says.
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -10,6 +10,8 @@
 //!
 //! Whoever needs both takes the lane first, and nobody takes two lanes.
 
+#[cfg(debug_assertions)]
+use std::env;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::net::TcpStream;
@@ -76,8 +78,13 @@ impl Waiters {
     pub fn pay(&self, id: &OrderId, result: &OrderResult) -> Payment {
         let claimed = {
             let mut table = lock(&self.table);
+            // For the test of what a panic costs, and in no release: it panics where it hurts most.
             #[cfg(debug_assertions)]
-            panic_if_asked(id);
+            assert_ne!(
+                env::var("ORDERPAY_PANIC"),
+                Ok(id.to_string()),
+                "ORDERPAY_PANIC has asked for it"
+            );
             table.store.claim(id, result)
         };
         match (claimed, &self.journal) {
@@ -270,12 +277,4 @@ fn lost_round(last_event_id: &[u8]) -> Option<u64> {
     let digits = str::from_utf8(last_event_id).ok()?;
     let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
     plain.then(|| digits.parse().unwrap_or(u64::MAX))
-}
-
-/// For the test of what a panic costs, and in no release: paying the order that this variable names
-/// panics where it hurts most, with the lock held.
-#[cfg(debug_assertions)]
-fn panic_if_asked(id: &OrderId) {
-    let order = std::env::var("ORDERPAY_PANIC");
-    assert_ne!(order, Ok(id.to_string()), "ORDERPAY_PANIC has asked for it");
 }

@@ -52,7 +52,7 @@ impl Disk {
             let (path, advice) = (path.display(), "restore the file, or delete the line and lose");
             return Err(format!("{path}:{line}: this line is damaged; {advice} what it says"));
         }
-        let (notes, limit) = (Vec::new(), SMALL.max(a_little_more(synced)));
+        let (notes, limit) = (Vec::new(), SMALL.max(synced + synced / 32));
         let mut disk =
             Disk { path: named, file, format, synced, written: synced, notes, failed: true, limit };
         disk.repair().map_err(fail)?;
@@ -117,7 +117,7 @@ impl Disk {
     /// that is tried again soon: before there is no room left for it.
     pub fn rewrite_if_due(&mut self, is_current: impl Fn(&Record) -> bool) {
         if self.written >= self.limit && !self.failed {
-            self.limit = a_little_more(self.written);
+            self.limit = self.written + self.written / 32;
             let _ = self.rewrite(is_current);
         }
     }
@@ -164,15 +164,9 @@ impl Disk {
         let length = file.metadata()?.len();
         match has_name(&self.file, &self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => fs::rename(new, &self.path).map_err(step("rename")),
-        }?;
-        Ok((file, length))
+            _ => fs::rename(new, &self.path).map_err(step("rename")).map(|()| (file, length)),
+        }
     }
-}
-
-/// The size at which a file is rewritten if it is not known how much of it is worth remembering.
-fn a_little_more(size: u64) -> u64 {
-    size + size / 32
 }
 
 /// Opens or makes the file, and locks it; with the name that is its own, not that of a symbolic link:
@@ -537,7 +531,7 @@ mod tests {
         let size = folder.bytes().len() as u64;
         assert_eq!(lock(&journal.disk).limit, 2 * size);
         drop(journal);
-        assert_eq!(lock(&folder.by_hand().disk).limit, a_little_more(size));
+        assert_eq!(lock(&folder.by_hand().disk).limit, size + size / 32);
         assert_eq!(folder.read().0.len(), 4000);
     }
 
@@ -550,7 +544,7 @@ mod tests {
         fs::create_dir_all(folder.0.join("journal.rewrite/x")).unwrap();
         write_all(&journal, |_| false);
         let size = folder.bytes().len() as u64;
-        assert_eq!(lock(&journal.disk).limit, a_little_more(size));
+        assert_eq!(lock(&journal.disk).limit, size + size / 32);
         drop(journal);
         assert_eq!(folder.read().0.len(), 4000);
     }

@@ -1,12 +1,10 @@
 //! What a line of a journal says, and how.
 
-use std::time::SystemTime;
-
 use crate::order::{OrderId, OrderResult};
-use crate::utc::Utc;
 
 /// The first line of a journal. It may come again, as it does where two were joined with `cat`.
-pub const HEADER: &str = "# orderpay journal 2: checksum, state, order, round, time, result\n";
+pub const HEADER: &str =
+    "# orderpay journal 2: checksum, state, order, round, milliseconds since 1970, result\n";
 
 /// What the journals of earlier releases begin with.
 const HEADER_1: &str = "# orderpay journal 1: checksum, state, time, order, receipt\n";
@@ -24,8 +22,8 @@ pub const MAX_LINE: usize = 16 * 1024;
 /// Something that has happened to an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// It has a result, since a moment that is a whole number of milliseconds.
-    Settled { order: OrderId, round: u64, at: SystemTime, result: OrderResult },
+    /// It has a result, since so many milliseconds after 1970.
+    Settled { order: OrderId, round: u64, at: u64, result: OrderResult },
     /// That result was written to somebody.
     Written { order: OrderId, round: u64 },
     /// A new round is open.
@@ -50,8 +48,7 @@ impl Record {
     pub fn line(&self) -> String {
         let said = match self {
             Record::Settled { order, round, at, result } => {
-                let (at, result) = (Utc::from(*at), escape(result.text()));
-                format!("settled {order} {round} {at} {result}")
+                format!("settled {order} {round} {at} {}", escape(result.text()))
             }
             Record::Written { order, round } => format!("written {order} {round}"),
             Record::Opened { order, round } => format!("opened {order} {round}"),
@@ -65,8 +62,8 @@ impl Record {
         let [state, order, round, more @ ..] = &words[..] else { return None };
         let (order, round) = (OrderId::parse(order.as_bytes())?, round.parse().ok()?);
         match (*state, more) {
-            ("settled", [at, result]) => {
-                let (at, result) = (Utc::parse(at)?, unescape(result)?);
+            ("settled", [millis, result]) => {
+                let (at, result) = (millis.parse().ok()?, unescape(result)?);
                 Some(Record::Settled { order, round, at, result })
             }
             ("written", []) => Some(Record::Written { order, round }),
@@ -76,11 +73,12 @@ impl Record {
         }
     }
 
-    /// `settled` and `delivered` were the states of version 1; either said all of its order.
+    /// `settled` and `delivered` were the states of version 1; either said all of its order. Its time
+    /// is not read: what is kept of it is kept from the start on.
     fn parse_v1(said: &str) -> Option<Vec<Record>> {
         let words: Vec<&str> = said.splitn(4, ' ').collect();
-        let [state, at, order, result] = &words[..] else { return None };
-        let settled = Record::parse(&format!("settled {order} 0 {at} {result}"))?;
+        let [state, _time, order, result] = &words[..] else { return None };
+        let settled = Record::parse(&format!("settled {order} 0 0 {result}"))?;
         let written = Record::parse(&format!("written {order} 0"))?;
         match *state {
             "settled" => Some(vec![settled]),
@@ -128,7 +126,6 @@ fn checksum(text: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
 
     fn id(order: &str) -> OrderId {
         OrderId::parse(order.as_bytes()).unwrap()
@@ -136,7 +133,7 @@ mod tests {
 
     fn settled(order: &str, round: u64, second: u64, text: &str) -> Record {
         let (order, result) = (id(order), OrderResult::parse(text.as_bytes()).unwrap());
-        Record::Settled { order, round, at: UNIX_EPOCH + Duration::from_secs(second), result }
+        Record::Settled { order, round, at: 1000 * second, result }
     }
 
     fn with_sum(said: &str) -> String {
@@ -146,9 +143,9 @@ mod tests {
     #[test]
     fn a_record_is_a_line_that_people_can_read() {
         for (record, said) in [
-            (settled("1", 7, 0, ""), "settled 1 7 1970-01-01T00:00:00.000Z 支付成功"),
-            (settled("a_-", 0, 9, " a b "), "settled a_- 0 1970-01-01T00:00:09.000Z  a b "),
-            (settled("a", 0, 0, "\r\n\\n"), "settled a 0 1970-01-01T00:00:00.000Z \\r\\n\\\\n"),
+            (settled("1", 7, 0, ""), "settled 1 7 0 支付成功"),
+            (settled("a_-", 0, 9, " a b "), "settled a_- 0 9000  a b "),
+            (settled("a", 0, 0, "\r\n\\n"), "settled a 0 0 \\r\\n\\\\n"),
             (Record::Written { order: id("a"), round: 0 }, "written a 0"),
             (Record::Opened { order: id("1"), round: u64::MAX }, "opened 1 18446744073709551615"),
             (Record::Forgotten { order: id("a"), round: 0 }, "forgotten a 0"),
@@ -163,7 +160,7 @@ mod tests {
     #[test]
     fn the_sample_in_the_docs_is_what_is_written() {
         let order = id("4711");
-        let at = Utc::parse("2026-11-22T13:53:18.123Z").unwrap();
+        let at = 1_795_355_598_123;
         let result = OrderResult::default();
         let sample = [
             HEADER.into(),
@@ -180,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_lines_of_version_1_are_read_on() {
-        let settled = settled("4711", 0, 9, "a\n");
+        let settled = settled("4711", 0, 0, "a\n");
         let written = Record::Written { order: id("4711"), round: 0 };
         for (said, records) in [
             ("settled 1970-01-01T00:00:09.000Z 4711 a\\n", vec![settled.clone()]),
@@ -215,13 +212,13 @@ mod tests {
             (Format::V2, ""),
             (Format::V2, "settled"),
             (Format::V2, "paid a 0"),
-            (Format::V2, "settled 1 0 1970-01-01T00:00:00Z x"),
-            (Format::V2, "settled a.b 0 1970-01-01T00:00:00.000Z x"),
-            (Format::V2, "settled 1 -1 1970-01-01T00:00:00.000Z x"),
-            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z"),
-            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z \\"),
-            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z \\t"),
-            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z \0"),
+            (Format::V2, "settled 1 0 1970-01-01T00:00:00.000Z x"),
+            (Format::V2, "settled a.b 0 0 x"),
+            (Format::V2, "settled 1 -1 0 x"),
+            (Format::V2, "settled 1 0 0"),
+            (Format::V2, "settled 1 0 0 \\"),
+            (Format::V2, "settled 1 0 0 \\t"),
+            (Format::V2, "settled 1 0 0 \0"),
             (Format::V2, "written a"),
             (Format::V2, "written a 0 0"),
             (Format::V2, "opened 1 18446744073709551616"),

@@ -16,14 +16,20 @@
 
 mod baselines;
 mod client;
+mod compare;
+mod connection;
 mod crowd;
 mod harness;
+mod load;
 mod os;
 mod parked;
 mod process;
 mod servers;
+mod shared;
 mod startup;
 mod throughput;
+mod visits;
+mod waiters;
 
 use std::env;
 use std::io;
@@ -33,10 +39,11 @@ use harness::Table;
 
 type Measurement = (&'static str, fn(&mut Table));
 
-const MEASUREMENTS: [Measurement; 9] = [
+const MEASUREMENTS: [Measurement; 10] = [
     ("cycles", throughput::cycles),
     ("connections", throughput::connections),
     ("keep-alive", throughput::keep_alive),
+    ("shared", shared::shared),
     ("parked", parked::parked),
     ("timeouts", parked::timeouts),
     ("burst", startup::burst),
@@ -49,7 +56,13 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["--child", ref role @ ..] => child(role).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+        ["--child", ref role @ ..] => match child(role) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{}: {error}", role.join(" "));
+                ExitCode::FAILURE
+            }
+        },
         _ if arguments.contains(&"--bench") => measure(&arguments),
         // `cargo test --all-targets` starts benchmarks too, and means no measurement.
         _ => ExitCode::SUCCESS,

@@ -2,9 +2,10 @@
 //! it is.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::iter;
+use std::fmt::{self, Display};
 use std::sync::Mutex;
+
+use crate::compare::Comparison;
 
 /// One figure, measured several times.
 pub struct Rounds(Vec<f64>);
@@ -36,25 +37,6 @@ impl Rounds {
     }
 }
 
-/// Measures all subjects in every round, so that a machine that slows down slows all of them alike.
-/// Returns each subject's rounds.
-pub fn interleaved<S, M>(
-    rounds: usize,
-    subjects: &[S],
-    mut measure: impl FnMut(&S) -> M,
-) -> Vec<Vec<M>> {
-    let mut measured: Vec<Vec<M>> = subjects.iter().map(|_| Vec::new()).collect();
-    for _ in 0..rounds {
-        for (subject, of_subject) in subjects.iter().zip(&mut measured) {
-            of_subject.push(measure(subject));
-        }
-    }
-    measured
-}
-
-/// The names of several servers, the one under test first, and the rounds of each.
-pub type Comparison<'c, M> = (&'c [&'c str], &'c [Vec<M>]);
-
 /// What a median has to reach.
 #[derive(Clone, Copy)]
 pub enum Goal {
@@ -74,6 +56,19 @@ impl Goal {
     }
 }
 
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Goal::AtLeast(least) => write!(f, "≥ {}", rounded(least)),
+            Goal::AtMost(most) => write!(f, "≤ {}", rounded(most)),
+            Goal::None => Ok(()),
+        }
+    }
+}
+
+/// The server under test.
+pub const OURS: &str = "orderpay";
+
 #[derive(Default)]
 pub struct Table {
     goals: usize,
@@ -82,41 +77,55 @@ pub struct Table {
 
 impl Table {
     pub fn header(&self) {
-        line(["", "server", "median", "min", "max", "target", "reached"]);
-        println!("|{0:-<54}|{0:-<12}|{0:->9}:|{0:->9}:|{0:->9}:|{0:->12}:|{0:-<9}|", "");
+        line(["", "server", "median", "min", "max", "ratio", "target", "reached"]);
+        let dashes = |left: usize, right: usize| "-".repeat(left) + &":".repeat(right);
+        let columns = [(52, 0), (8, 0), (8, 1), (8, 1), (8, 1), (6, 1), (10, 1), (8, 0)];
+        println!("|{}|", columns.map(|(left, right)| dashes(left, right)).join("|"));
     }
 
-    pub fn row(&mut self, figure: &str, server: &str, rounds: &Rounds, goal: Goal) {
-        let target = match goal {
-            Goal::AtLeast(least) => format!("≥ {}", rounded(least)),
-            Goal::AtMost(most) => format!("≤ {}", rounded(most)),
-            Goal::None => String::new(),
-        };
+    /// A figure that only the server under test has.
+    pub fn row(&mut self, figure: &str, rounds: &Rounds, goal: Goal) {
+        self.line(figure, OURS, rounds, None, goal);
+    }
+
+    /// A row for each server. The goal is for the first, and it is what the others' medians are
+    /// divided by.
+    pub fn rows<M>(
+        &mut self,
+        figure: &str,
+        comparison: &Comparison<M>,
+        of: impl Fn(&M) -> f64,
+        goal: Goal,
+    ) {
+        let figures = comparison.figures(of);
+        let ours = figures[0].1.median();
+        for (number, (server, rounds)) in figures.iter().enumerate() {
+            let goal = if number == 0 { goal } else { Goal::None };
+            let ratio = (number > 0 && ours > 0.0).then(|| rounds.median() / ours);
+            self.line(figure, server, rounds, ratio, goal);
+        }
+    }
+
+    fn line(
+        &mut self,
+        figure: &str,
+        server: &str,
+        rounds: &Rounds,
+        ratio: Option<f64>,
+        goal: Goal,
+    ) {
         let reached = goal.reached(rounds.median());
         self.goals += usize::from(reached.is_some());
         self.reached += usize::from(reached == Some(true));
         let [median, min, max] = [rounds.median(), rounds.min(), rounds.max()].map(rounded);
+        let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
         let answer = reached.map_or("", |yes| if yes { "yes" } else { "**no**" });
-        line([figure, server, &median, &min, &max, &target, answer]);
-    }
-
-    /// A row for each server. The goal is for the first.
-    pub fn rows<M>(
-        &mut self,
-        figure: &str,
-        (servers, rounds): Comparison<'_, M>,
-        of: impl Fn(&M) -> f64,
-        goal: Goal,
-    ) {
-        let goals = iter::once(goal).chain(iter::repeat(Goal::None));
-        for ((server, rounds), goal) in servers.iter().zip(rounds).zip(goals) {
-            self.row(figure, server, &Rounds::of(rounds, &of), goal);
-        }
+        line([figure, server, &median, &min, &max, &ratio, &goal.to_string(), answer]);
     }
 
     /// What can't be measured here is said in the table, so that nobody takes it for reached.
     pub fn missing(&self, figure: &str, server: &str) {
-        line([figure, server, "missing", "", "", "", ""]);
+        line([figure, server, "missing", "", "", "", "", ""]);
     }
 
     pub fn summary(&self) {
@@ -124,9 +133,10 @@ impl Table {
     }
 }
 
-fn line([figure, server, median, min, max, target, reached]: [&str; 7]) {
+fn line([figure, server, median, min, max, ratio, target, reached]: [&str; 8]) {
     println!(
-        "| {figure:52} | {server:10} | {median:>8} | {min:>8} | {max:>8} | {target:>11} | {reached:7} |"
+        "| {figure:50} | {server:8} | {median:>7} | {min:>7} | {max:>7} | {ratio:>5} | {target:>9} \
+         | {reached:7}|"
     );
 }
 

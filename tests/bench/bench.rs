@@ -1,18 +1,22 @@
 //! What does it cost? Each figure beside the least that could do the same job, and beside what
 //! people would use instead.
 //!
-//!     cargo bench --bench bench                       all of it, about two minutes
+//!     cargo bench --bench bench                       all of it, three minutes
 //!     cargo bench --bench bench -- cycles parked      only these
 //!     BENCH_BESIDE='axum=/path/to/one {port}' …       one more server, same paths, same frames
 //!
-//! A measurement is a function that fills in rows of the table: `throughput`, `parked` and
-//! `startup` have them. `harness` knows rounds and the table, `servers` who is measured, `client`
-//! and `crowd` who asks, `baselines` what is the least, `process` where the kernel counts, and `os`
-//! what std lacks for all that.
+//! A measurement is a function that fills in rows of the table: `throughput`, `shared`, `parked`
+//! and `startup` have them. `harness` knows the table, `compare` rounds and goals, `servers` who is
+//! measured, `baselines` what is the least, `process` where the kernel counts, and `os` what std
+//! lacks for all that.
+//!
+//! Who asks: `load` keeps all cores busy with `visits`, `waiters` wait in thousands, `crowd` has
+//! them in a process of their own, each over a `connection` that never blocks; and `client` has
+//! what both sides say, and the one who pays alone and blocks, to measure how long it takes.
 //!
 //! Ends with 1 if an answer was wrong, late or missing. A target that is not reached is in the
 //! table and no error: targets are for one machine, and a figure is only as good as what else that
-//! did meanwhile.
+//! did meanwhile. Needs 20,000 descriptors (`ulimit -Hn`).
 
 mod baselines;
 mod client;
@@ -81,6 +85,7 @@ fn child(role: &[&str]) -> io::Result<()> {
 fn measure(arguments: &[&str]) -> ExitCode {
     let wanted: Vec<&str> =
         arguments.iter().copied().filter(|argument| !argument.starts_with("--")).collect();
+    os::raise_descriptor_limit().expect("as many descriptors as there may be");
     let mut table = Table::default();
     println!("{}\n", process::machine());
     table.header();

@@ -61,9 +61,10 @@ impl Connection {
     /// True once the request is sent.
     fn send(&mut self) -> io::Result<bool> {
         let Some(stream) = &mut self.stream else { return Ok(false) };
+        let now = Instant::now();
         match stream.write(&self.unsent) {
             Ok(count) if count == self.unsent.len() => {
-                self.asked = Instant::now();
+                self.asked = now;
                 self.unsent.clear();
                 Ok(true)
             }

@@ -18,6 +18,7 @@ const IPPROTO_IP: c_int = 0;
 /// addresses.
 const IP_BIND_ADDRESS_NO_PORT: c_int = 24;
 const EINPROGRESS: i32 = 115;
+const RLIMIT_NOFILE: c_int = 7;
 const PR_SET_PDEATHSIG: c_int = 1;
 const SIGTERM: c_int = 15;
 const EPOLL_CLOEXEC: c_int = SOCK_CLOEXEC;
@@ -53,6 +54,14 @@ struct Time {
     nanoseconds: c_long,
 }
 
+/// `rlimit` of a 64-bit Linux.
+#[repr(C)]
+#[derive(Default)]
+struct Limit {
+    soft: c_ulong,
+    hard: c_ulong,
+}
+
 unsafe extern "C" {
     fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, length: u32)
@@ -64,6 +73,8 @@ unsafe extern "C" {
     fn epoll_wait(epoll: c_int, events: *mut Event, most: c_int, milliseconds: c_int) -> c_int;
     fn clock_getcpuclockid(process: c_int, clock: *mut c_int) -> c_int;
     fn clock_gettime(clock: c_int, time: *mut Time) -> c_int;
+    fn getrlimit(resource: c_int, limit: *mut Limit) -> c_int;
+    fn setrlimit(resource: c_int, limit: *const Limit) -> c_int;
     fn kill(process: c_int, signal: c_int) -> c_int;
     fn prctl(option: c_int, argument: c_ulong) -> c_int;
 }
@@ -167,6 +178,17 @@ pub fn cpu_time(process: u32) -> Duration {
         }
     }
     Duration::new(time.seconds as u64, time.nanoseconds as u32)
+}
+
+/// As many descriptors as this process and its children may have: most shells give fewer.
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    let mut limit = Limit::default();
+    // SAFETY: the pointers are to a live value.
+    unsafe {
+        checked(getrlimit(RLIMIT_NOFILE, &mut limit))?;
+        limit.soft = limit.hard;
+        checked(setrlimit(RLIMIT_NOFILE, &limit)).map(drop)
+    }
 }
 
 /// The child gets SIGTERM when the benchmark is gone, even if that was killed and could clean up

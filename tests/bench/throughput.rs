@@ -7,7 +7,7 @@ use crate::load::{Load, Visit};
 use crate::servers::{self, AXUM, Program, Server};
 use crate::visits::{Conversation, Cycle, Question};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 
 /// Orders from opening to end of stream.
 pub fn cycles(table: &mut Table) {

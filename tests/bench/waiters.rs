@@ -91,7 +91,7 @@ impl Waiters {
         longest: Duration,
         mut heard: impl FnMut(usize, &mut Connection),
     ) -> io::Result<bool> {
-        let mut events = [Event::default(); 256];
+        let mut events = [Event::default(); 1024];
         let ready = self.epoll.wait(&mut events, longest)?;
         for event in &*ready {
             let number = event.token as usize;

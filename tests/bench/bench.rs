@@ -86,11 +86,10 @@ fn measure(arguments: &[&str]) -> ExitCode {
     let wanted: Vec<&str> =
         arguments.iter().copied().filter(|argument| !argument.starts_with("--")).collect();
     os::raise_descriptor_limit().expect("as many descriptors as there may be");
-    let mut table = Table::default();
     println!("{}\n", process::machine());
-    table.header();
+    let mut table = Table::begin(servers::all().iter().map(|server| server.name().to_owned()));
     if !servers::has_nchan() {
-        table.missing("nginx and nchan, in every row", "nchan");
+        table.missing("nginx with nchan");
     }
     for (name, measurement) in MEASUREMENTS {
         if wanted.is_empty() || wanted.contains(&name) {

@@ -6,6 +6,7 @@ use std::fmt::{self, Display};
 use std::sync::Mutex;
 
 use crate::compare::Comparison;
+use crate::servers;
 
 /// One figure, measured several times.
 pub struct Rounds(Vec<f64>);
@@ -56,6 +57,72 @@ impl Goal {
     }
 }
 
+/// The server under test.
+pub const OURS: &str = "orderpay";
+/// The column of the baselines: each figure has one at most.
+const LEAST: &str = "the least";
+
+/// A line for each figure, a column for each server.
+pub struct Table {
+    servers: Vec<String>,
+    goals: usize,
+    reached: usize,
+}
+
+impl Table {
+    /// Prints the header.
+    pub fn begin(servers: impl IntoIterator<Item = String>) -> Self {
+        let servers: Vec<String> = servers.into_iter().chain([LEAST.to_owned()]).collect();
+        line("", "target", servers.iter().cloned());
+        line("---", "--:", servers.iter().map(|_| "--:".to_owned()));
+        Table { servers, goals: 0, reached: 0 }
+    }
+
+    /// A figure that only the server under test has.
+    pub fn row(&mut self, figure: &str, rounds: Rounds, goal: Goal) {
+        self.figures(figure, &[(OURS, rounds)], goal);
+    }
+
+    /// A figure of each server. The goal is for the one under test.
+    pub fn rows<M>(
+        &mut self,
+        figure: &str,
+        comparison: &Comparison<M>,
+        of: impl Fn(&M) -> f64,
+        goal: Goal,
+    ) {
+        self.figures(figure, &comparison.figures(of), goal);
+    }
+
+    fn figures(&mut self, figure: &str, figures: &[(&str, Rounds)], goal: Goal) {
+        let reached = goal.reached(figures[0].1.median());
+        self.goals += usize::from(reached.is_some());
+        self.reached += usize::from(reached == Some(true));
+        let answer = reached.map_or("", |yes| if yes { ": yes" } else { ": **no**" });
+        let column = |name| if servers::is_baseline(name) { LEAST } else { name };
+        let cells = self.servers.iter().map(|server| {
+            let found = figures.iter().find(|(name, _)| column(name) == server);
+            found.map_or(String::new(), |(_, rounds)| rounds.to_string())
+        });
+        line(figure, &format!("{goal}{answer}"), cells);
+    }
+
+    /// What can't be measured here is said in the table, so that nobody takes it for reached.
+    pub fn missing(&self, figure: &str) {
+        line(figure, "missing", self.servers.iter().map(|_| String::new()));
+    }
+
+    pub fn summary(&self) {
+        println!("\n{} of {} targets reached", self.reached, self.goals);
+    }
+}
+
+fn line(figure: &str, target: &str, cells: impl Iterator<Item = String>) {
+    print!("| {figure:50} | {target:>15} |");
+    cells.for_each(|cell| print!(" {cell:>22} |"));
+    println!();
+}
+
 impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -66,78 +133,13 @@ impl fmt::Display for Goal {
     }
 }
 
-/// The server under test.
-pub const OURS: &str = "orderpay";
-
-#[derive(Default)]
-pub struct Table {
-    goals: usize,
-    reached: usize,
-}
-
-impl Table {
-    pub fn header(&self) {
-        line(["", "server", "median", "min", "max", "ratio", "target", "reached"]);
-        let dashes = |left: usize, right: usize| "-".repeat(left) + &":".repeat(right);
-        let columns = [(52, 0), (8, 0), (8, 1), (8, 1), (8, 1), (6, 1), (10, 1), (8, 0)];
-        println!("|{}|", columns.map(|(left, right)| dashes(left, right)).join("|"));
+/// The median, and between what it lies.
+impl fmt::Display for Rounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [median, min, max] = [self.median(), self.min(), self.max()].map(rounded);
+        write!(f, "{median}")?;
+        if min == max { Ok(()) } else { write!(f, " ({min}–{max})") }
     }
-
-    /// A figure that only the server under test has.
-    pub fn row(&mut self, figure: &str, rounds: &Rounds, goal: Goal) {
-        self.line(figure, OURS, rounds, None, goal);
-    }
-
-    /// A row for each server. The goal is for the first, and it is what the others' medians are
-    /// divided by.
-    pub fn rows<M>(
-        &mut self,
-        figure: &str,
-        comparison: &Comparison<M>,
-        of: impl Fn(&M) -> f64,
-        goal: Goal,
-    ) {
-        let figures = comparison.figures(of);
-        let ours = figures[0].1.median();
-        for (number, (server, rounds)) in figures.iter().enumerate() {
-            let goal = if number == 0 { goal } else { Goal::None };
-            let ratio = (number > 0 && ours > 0.0).then(|| rounds.median() / ours);
-            self.line(figure, server, rounds, ratio, goal);
-        }
-    }
-
-    fn line(
-        &mut self,
-        figure: &str,
-        server: &str,
-        rounds: &Rounds,
-        ratio: Option<f64>,
-        goal: Goal,
-    ) {
-        let reached = goal.reached(rounds.median());
-        self.goals += usize::from(reached.is_some());
-        self.reached += usize::from(reached == Some(true));
-        let [median, min, max] = [rounds.median(), rounds.min(), rounds.max()].map(rounded);
-        let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
-        let answer = reached.map_or("", |yes| if yes { "yes" } else { "**no**" });
-        line([figure, server, &median, &min, &max, &ratio, &goal.to_string(), answer]);
-    }
-
-    /// What can't be measured here is said in the table, so that nobody takes it for reached.
-    pub fn missing(&self, figure: &str, server: &str) {
-        line([figure, server, "missing", "", "", "", "", ""]);
-    }
-
-    pub fn summary(&self) {
-        println!("\n{} of {} targets reached", self.reached, self.goals);
-    }
-}
-
-fn line([figure, server, median, min, max, ratio, target, reached]: [&str; 8]) {
-    println!(
-        "| {figure:50} | {server:8} | {median:>7} | {min:>7} | {max:>7} | {ratio:>5} | {target:>9} \
-         | {reached:7}|"
-    );
 }
 
 /// Three digits, or all that stand before the point.

@@ -8,7 +8,7 @@ use std::num::NonZero;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{PATIENCE, Place, address_of};
+use crate::client::{PATIENCE, Wire, address_of};
 use crate::connection::Connection;
 use crate::harness::fault;
 use crate::os::{Epoll, Event};
@@ -38,16 +38,39 @@ pub trait Visit: Sized {
 /// Where one visit after the other takes place.
 pub struct Site<'g> {
     pub epoll: &'g Epoll,
-    pub place: Place,
+    server: &'g Server,
     slot: usize,
-    /// One for each slot: that is 2,000 connections a second at most, of 28,000 ports.
+    /// One for each slot: each has 28,000 ports, and a round takes some thousands of them.
     from: Ipv4Addr,
+    /// No visit begins after that.
+    end: Instant,
 }
 
 impl Site<'_> {
     pub fn open(&self, role: usize, request: impl Into<Vec<u8>>) -> io::Result<Connection> {
         let token = (self.slot * ROLES + role) as u64;
-        Connection::open(self.epoll, token, (self.from, self.place.address), request)
+        Connection::open(self.epoll, token, (self.from, self.server.place.address), request)
+    }
+
+    pub fn wire(&self) -> &'static Wire {
+        self.server.place.wire
+    }
+
+    fn checked<T>(&self, result: io::Result<T>) -> Option<T> {
+        result.inspect_err(|error| fault(&self.server.name, error)).ok()
+    }
+
+    /// The visit goes on, and once it is over the next begins.
+    fn go_on<V: Visit>(&self, mut visit: V, role: usize, done: &mut u64) -> Option<V> {
+        let is_over = self.checked(visit.go_on(self, role));
+        if is_over == Some(false) {
+            return Some(visit);
+        }
+        *done += u64::from(is_over.is_some());
+        if Instant::now() >= self.end {
+            return None;
+        }
+        self.checked(if is_over.is_some() { visit.again(self) } else { V::begin(self) })
     }
 }
 
@@ -99,11 +122,11 @@ fn generate<V: Visit>(server: &Server, generator: usize, end: Instant) -> u64 {
     let epoll = Epoll::new().expect("an epoll");
     let site = |slot| {
         let from = address_of(generator * SLOTS + slot);
-        Site { epoll: &epoll, place: server.place, slot, from }
+        Site { epoll: &epoll, server, slot, from, end }
     };
     let sites: Vec<Site> = (0..SLOTS).map(site).collect();
-    let begun = |visit: io::Result<V>| visit.inspect_err(|error| fault(&server.name, error)).ok();
-    let mut visits: Vec<Option<V>> = sites.iter().map(|site| begun(V::begin(site))).collect();
+    let mut visits: Vec<Option<V>> =
+        sites.iter().map(|site| site.checked(V::begin(site))).collect();
     let (mut done, mut events) = (0, [Event::default(); SLOTS * ROLES]);
     while visits.iter().any(Option::is_some) {
         let ready = epoll.wait(&mut events, PATIENCE).expect("epoll waits");
@@ -113,15 +136,8 @@ fn generate<V: Visit>(server: &Server, generator: usize, end: Instant) -> u64 {
         }
         for event in ready {
             let (slot, role) = (event.token as usize / ROLES, event.token as usize % ROLES);
-            let (site, Some(mut visit)) = (&sites[slot], visits[slot].take()) else { continue };
-            let over = visit.go_on(site, role).inspect_err(|error| fault(&server.name, error));
-            done += u64::from(matches!(over, Ok(true)));
-            visits[slot] = match over {
-                Ok(false) => Some(visit),
-                _ if Instant::now() >= end => None,
-                Ok(true) => begun(visit.again(site)),
-                Err(_) => begun(V::begin(site)),
-            };
+            let visit = visits[slot].take();
+            visits[slot] = visit.and_then(|visit| sites[slot].go_on(visit, role, &mut done));
         }
     }
     done

@@ -42,8 +42,8 @@ pub fn idle(table: &mut Table) {
     let before = processes.context_switches();
     thread::sleep(IDLE);
     let switches = processes.context_switches() - before;
-    table.row("context switches in 5 idle seconds", &Rounds::once(switches), AtMost(0.0));
-    table.row("threads when idle", &Rounds::once(processes.threads()), Goal::None);
+    table.row("context switches in 5 idle seconds", Rounds::once(switches), AtMost(0.0));
+    table.row("threads when idle", Rounds::once(processes.threads()), Goal::None);
 }
 
 fn answered(server: &Server) {
@@ -56,12 +56,12 @@ pub fn size(table: &mut Table) {
     let binary = Path::new(env!("CARGO_BIN_EXE_orderpay"));
     let kib = |file: &Path| fs::metadata(file).map(|data| Rounds::once(data.len() as f64 / KIB));
     match kib(binary) {
-        Ok(size) => table.row("release binary, KiB", &size, AtMost(640.0)),
+        Ok(size) => table.row("release binary, KiB", size, AtMost(640.0)),
         Err(error) => fault("orderpay", error),
     }
     match kib(&Path::new(env!("CARGO_MANIFEST_DIR")).join("target/static/orderpay")) {
-        Ok(size) => table.row("static binary, KiB", &size, AtMost(1.6 * KIB)),
-        Err(_) => table.missing("static binary, KiB", "orderpay"),
+        Ok(size) => table.row("static binary, KiB", size, AtMost(1.6 * KIB)),
+        Err(_) => table.missing("static binary, KiB"),
     }
 }
 
@@ -80,7 +80,7 @@ pub fn burst(table: &mut Table) {
         slowest.unwrap_or_default().as_secs_f64() * 1e3
     });
     let slowest = Rounds::of(&slowest[0], |&took| took);
-    table.row("burst of 4,000: slowest to be greeted, ms", &slowest, AtMost(500.0));
+    table.row("burst of 4,000: slowest to be greeted, ms", slowest, AtMost(500.0));
 }
 
 fn slowest_greeting(server: &Server) -> io::Result<Duration> {

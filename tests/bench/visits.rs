@@ -25,7 +25,7 @@ impl Visit for Cycle {
     }
 
     fn go_on(&mut self, site: &Site, role: usize) -> io::Result<bool> {
-        let (waiter, wire) = (&mut self.waiter, site.place.wire);
+        let (waiter, wire) = (&mut self.waiter, site.wire());
         let Some(platform) = &mut self.platform else {
             waiter.go_on(site.epoll)?;
             if wire.has_opened(&waiter.seen) {
@@ -75,13 +75,12 @@ impl Visit for Conversation {
     }
 
     fn go_on(&mut self, site: &Site, _: usize) -> io::Result<bool> {
-        let had = self.0.seen.len();
         self.0.go_on(site.epoll)?;
         if self.0.has_ended() {
             return Err(unexpected("end", &self.0.seen));
         }
         // An answer is one segment: what has come is all of it.
-        let answered = self.0.seen.len() > had;
+        let answered = !self.0.seen.is_empty();
         if answered {
             client::check_health(&self.0.seen)?;
         }

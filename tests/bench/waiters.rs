@@ -30,25 +30,23 @@ impl Waiters {
     /// # Errors
     /// If one of them is refused, or gets no opening.
     pub fn park(place: Place, count: usize, order: impl Fn(usize) -> String) -> io::Result<Self> {
-        let (mut waiters, mut opened) = (Self::none_yet(place)?, vec![false; count]);
-        let mut waiting_for = count;
-        while waiting_for > 0 {
-            let begun = waiters.all.len();
-            let due = begun + waiting_for - count;
-            for number in begun..count.min(begun + OPENINGS_DUE - due) {
+        let mut waiters = Self::none_yet(place)?;
+        let (mut opened, mut is_open) = (0, vec![false; count]);
+        while opened < count {
+            for number in waiters.all.len()..count.min(opened + OPENINGS_DUE) {
                 let (token, pair) = waiters.next();
                 let request = orderpay(&order(number));
                 waiters.all.push(Connection::open(&waiters.epoll, token, pair, request)?);
             }
             let some = waiters.turn(PATIENCE, |number, waiter| {
-                if !opened[number] && place.wire.has_opened(&waiter.seen) {
-                    opened[number] = true;
-                    waiting_for -= 1;
+                if !is_open[number] && place.wire.has_opened(&waiter.seen) {
+                    is_open[number] = true;
+                    opened += 1;
                     waiter.seen = Vec::new();
                 }
             })?;
             if !some {
-                return Err(io::Error::other(format!("{waiting_for} got no opening")));
+                return Err(io::Error::other(format!("{} got no opening", count - opened)));
             }
         }
         Ok(waiters)
@@ -68,8 +66,8 @@ impl Waiters {
         (number as u64, (from, self.place.address))
     }
 
-    /// Waits till the connections have ended, all but those that `heard` closes; or till `end`.
-    /// Returns how many have not.
+    /// Waits till the connections have ended, by the server or by `heard`; or till `end`. Returns
+    /// how many have not.
     pub fn attend(
         &mut self,
         end: Instant,

@@ -2,9 +2,11 @@
 //! it is.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::iter;
+use std::fmt::{self, Display};
 use std::sync::Mutex;
+
+use crate::compare::Comparison;
+use crate::servers;
 
 /// One figure, measured several times.
 pub struct Rounds(Vec<f64>);
@@ -36,25 +38,6 @@ impl Rounds {
     }
 }
 
-/// Measures all subjects in every round, so that a machine that slows down slows all of them alike.
-/// Returns each subject's rounds.
-pub fn interleaved<S, M>(
-    rounds: usize,
-    subjects: &[S],
-    mut measure: impl FnMut(&S) -> M,
-) -> Vec<Vec<M>> {
-    let mut measured: Vec<Vec<M>> = subjects.iter().map(|_| Vec::new()).collect();
-    for _ in 0..rounds {
-        for (subject, of_subject) in subjects.iter().zip(&mut measured) {
-            of_subject.push(measure(subject));
-        }
-    }
-    measured
-}
-
-/// The names of several servers, the one under test first, and the rounds of each.
-pub type Comparison<'c, M> = (&'c [&'c str], &'c [Vec<M>]);
-
 /// What a median has to reach.
 #[derive(Clone, Copy)]
 pub enum Goal {
@@ -74,49 +57,59 @@ impl Goal {
     }
 }
 
-#[derive(Default)]
+/// The server under test.
+pub const OURS: &str = "orderpay";
+/// The column of the baselines: each figure has one at most.
+const LEAST: &str = "the least";
+
+/// A line for each figure, a column for each server.
 pub struct Table {
+    servers: Vec<String>,
     goals: usize,
     reached: usize,
 }
 
 impl Table {
-    pub fn header(&self) {
-        line(["", "server", "median", "min", "max", "target", "reached"]);
-        println!("|{0:-<54}|{0:-<12}|{0:->9}:|{0:->9}:|{0:->9}:|{0:->12}:|{0:-<9}|", "");
+    /// Prints the header.
+    pub fn begin(servers: impl IntoIterator<Item = String>) -> Self {
+        let servers: Vec<String> = servers.into_iter().chain([LEAST.to_owned()]).collect();
+        line("", "target", servers.iter().cloned());
+        line("---", "--:", servers.iter().map(|_| "--:".to_owned()));
+        Table { servers, goals: 0, reached: 0 }
     }
 
-    pub fn row(&mut self, figure: &str, server: &str, rounds: &Rounds, goal: Goal) {
-        let target = match goal {
-            Goal::AtLeast(least) => format!("≥ {}", rounded(least)),
-            Goal::AtMost(most) => format!("≤ {}", rounded(most)),
-            Goal::None => String::new(),
-        };
-        let reached = goal.reached(rounds.median());
-        self.goals += usize::from(reached.is_some());
-        self.reached += usize::from(reached == Some(true));
-        let [median, min, max] = [rounds.median(), rounds.min(), rounds.max()].map(rounded);
-        let answer = reached.map_or("", |yes| if yes { "yes" } else { "**no**" });
-        line([figure, server, &median, &min, &max, &target, answer]);
+    /// A figure that only the server under test has.
+    pub fn row(&mut self, figure: &str, rounds: Rounds, goal: Goal) {
+        self.figures(figure, &[(OURS, rounds)], goal);
     }
 
-    /// A row for each server. The goal is for the first.
+    /// A figure of each server. The goal is for the one under test.
     pub fn rows<M>(
         &mut self,
         figure: &str,
-        (servers, rounds): Comparison<'_, M>,
+        comparison: &Comparison<M>,
         of: impl Fn(&M) -> f64,
         goal: Goal,
     ) {
-        let goals = iter::once(goal).chain(iter::repeat(Goal::None));
-        for ((server, rounds), goal) in servers.iter().zip(rounds).zip(goals) {
-            self.row(figure, server, &Rounds::of(rounds, &of), goal);
-        }
+        self.figures(figure, &comparison.figures(of), goal);
+    }
+
+    fn figures(&mut self, figure: &str, figures: &[(&str, Rounds)], goal: Goal) {
+        let reached = goal.reached(figures[0].1.median());
+        self.goals += usize::from(reached.is_some());
+        self.reached += usize::from(reached == Some(true));
+        let answer = reached.map_or("", |yes| if yes { ": yes" } else { ": **no**" });
+        let column = |name| if servers::is_baseline(name) { LEAST } else { name };
+        let cells = self.servers.iter().map(|server| {
+            let found = figures.iter().find(|(name, _)| column(name) == server);
+            found.map_or(String::new(), |(_, rounds)| rounds.to_string())
+        });
+        line(figure, &format!("{goal}{answer}"), cells);
     }
 
     /// What can't be measured here is said in the table, so that nobody takes it for reached.
-    pub fn missing(&self, figure: &str, server: &str) {
-        line([figure, server, "missing", "", "", "", ""]);
+    pub fn missing(&self, figure: &str) {
+        line(figure, "missing", self.servers.iter().map(|_| String::new()));
     }
 
     pub fn summary(&self) {
@@ -124,10 +117,29 @@ impl Table {
     }
 }
 
-fn line([figure, server, median, min, max, target, reached]: [&str; 7]) {
-    println!(
-        "| {figure:52} | {server:10} | {median:>8} | {min:>8} | {max:>8} | {target:>11} | {reached:7} |"
-    );
+fn line(figure: &str, target: &str, cells: impl Iterator<Item = String>) {
+    print!("| {figure:50} | {target:>15} |");
+    cells.for_each(|cell| print!(" {cell:>22} |"));
+    println!();
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Goal::AtLeast(least) => write!(f, "≥ {}", rounded(least)),
+            Goal::AtMost(most) => write!(f, "≤ {}", rounded(most)),
+            Goal::None => Ok(()),
+        }
+    }
+}
+
+/// The median, and between what it lies.
+impl fmt::Display for Rounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [median, min, max] = [self.median(), self.min(), self.max()].map(rounded);
+        write!(f, "{median}")?;
+        if min == max { Ok(()) } else { write!(f, " ({min}–{max})") }
+    }
 }
 
 /// Three digits, or all that stand before the point.

@@ -4,43 +4,61 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{self, address_of};
+use crate::client::{self, address_of, new_order};
+use crate::compare::{Comparison, interleaved};
 use crate::crowd::{CROWD, Crowd};
 use crate::harness::Goal::{self, AtLeast, AtMost};
-use crate::harness::{Rounds, Table, fault, interleaved};
-use crate::servers::{self, Program, Server};
-use crate::throughput::new_order;
+use crate::harness::{OURS, Table, fault};
+use crate::servers::{self, AXUM, Program, Server};
 
 const MIB: f64 = 1024.0 * 1024.0;
+
+const ROUNDS: usize = 5;
 
 /// Memory and threads, and the time from a payback to the last frame, one order at a time: alone,
 /// beside a crowd that waits for other orders, and while all of these get heartbeats. A scene is
 /// over before the next begins, so that none disturbs another.
 pub fn parked(table: &mut Table) {
-    const ROUNDS: usize = 5;
-    /// Threads that were started to accept 19,000 in a second may stay: they are not one per waiter.
-    const FEW: f64 = 32.0;
-    let mut scenes = vec![("none parked", Program::Orderpay(&[]))];
-    scenes.extend(servers::all().into_iter().map(|program| ("19,000 parked", program)));
-    scenes.push(("heartbeats to 19,000", Program::Orderpay(&["--heartbeat", "1"])));
-    let seen = interleaved(ROUNDS, &scenes, |(scene, program)| {
-        Seen::watch(&program.start(), *scene != "none parked")
+    let programs = servers::all();
+    let scenes = scenes(&programs);
+    let mut seen = interleaved(ROUNDS, &scenes, |(program, crowded, long)| {
+        Seen::watch(&program.start(), *crowded, *long)
     });
+    let mut next = |count| seen.drain(..count).collect::<Vec<_>>();
+    let alone = Comparison::new(&programs, next(programs.len()));
+    let crowded = Comparison::new(&programs, next(programs.len()));
+    let heartbeats = Comparison::new(&programs[..1], next(1));
 
-    let names: Vec<&str> = scenes.iter().map(|(_, program)| program.name()).collect();
-    let last = scenes.len() - 1;
-    let crowds = (&names[1..last], &seen[1..last]);
-    table.rows("resident bytes per parked waiter", crowds, Seen::bytes_of_one, AtMost(400.0));
-    table.rows("resident with 19,000 parked, MiB", crowds, |seen| seen.full / MIB, AtMost(12.0));
-    table.rows("threads more with 19,000 parked", crowds, |seen| seen.more_threads, AtMost(FEW));
+    costs(table, &crowded);
     for (percentile, of) in [("p50", Seen::p50 as fn(&Seen) -> f64), ("p99", Seen::p99)] {
-        let goal = AtMost(1.2 * Rounds::of(&seen[0], of).median());
-        for (number, (scene, program)) in scenes.iter().enumerate() {
-            let goal = if number == 1 || number == last { goal } else { Goal::None };
-            let figure = format!("payback→last frame {percentile}, µs, {scene}");
-            table.row(&figure, program.name(), &Rounds::of(&seen[number], of), goal);
+        let steady = AtMost(1.2 * alone.median(OURS, of).unwrap_or_default());
+        let scenes = [
+            ("none parked", &alone, alone.at_most(1.0, AXUM, of)),
+            ("19,000 parked", &crowded, crowded.at_most(1.0, AXUM, of)),
+            ("heartbeats to 19,000", &heartbeats, steady),
+        ];
+        for (scene, seen, goal) in scenes {
+            table.rows(&format!("payback→last frame {percentile}, µs, {scene}"), seen, of, goal);
         }
     }
+}
+
+/// A server, whether it has a crowd, and for how long others pay.
+fn scenes(programs: &[Program]) -> Vec<(Program, bool, Duration)> {
+    const SHORT: Duration = Duration::from_millis(600);
+    /// More than the second in which every waiter gets a heartbeat.
+    const LONG: Duration = Duration::from_millis(1200);
+    let all = |crowded| programs.iter().cloned().map(move |program| (program, crowded, SHORT));
+    let heartbeats = (Program::Orderpay(&["--heartbeat", "1"]), true, LONG);
+    all(false).chain(all(true)).chain([heartbeats]).collect()
+}
+
+fn costs(table: &mut Table, crowded: &Comparison<Seen>) {
+    /// Threads that were started to accept 19,000 in a second may stay: they are not one per waiter.
+    const FEW: f64 = 32.0;
+    table.rows("resident bytes per parked waiter", crowded, Seen::bytes_of_one, AtMost(400.0));
+    table.rows("resident with 19,000 parked, MiB", crowded, |seen| seen.full / MIB, AtMost(12.0));
+    table.rows("threads more with 19,000 parked", crowded, |seen| seen.more_threads, AtMost(FEW));
 }
 
 /// What a scene showed.
@@ -54,12 +72,12 @@ struct Seen {
 }
 
 impl Seen {
-    fn watch(server: &Server, crowded: bool) -> Self {
+    fn watch(server: &Server, crowded: bool, long: Duration) -> Self {
         let processes = server.processes();
         let (empty, threads) = (processes.resident_bytes(), processes.threads());
         let _crowd = crowded.then(|| Crowd::park(server));
         let (full, more_threads) = (processes.resident_bytes(), processes.threads() - threads);
-        Seen { empty, full, more_threads, took: orders(server) }
+        Seen { empty, full, more_threads, took: orders(server, long) }
     }
 
     fn bytes_of_one(&self) -> f64 {
@@ -80,11 +98,10 @@ impl Seen {
     }
 }
 
-/// One order after the other, for more than the second in which every waiter gets a heartbeat.
-fn orders(server: &Server) -> Vec<Duration> {
-    const LONG: Duration = Duration::from_millis(1200);
+/// One order after the other, for so long.
+fn orders(server: &Server, long: Duration) -> Vec<Duration> {
     let (start, mut took) = (Instant::now(), Vec::new());
-    while start.elapsed() < LONG {
+    while start.elapsed() < long {
         took.extend(timed_cycle(server));
     }
     took.sort();
@@ -97,11 +114,11 @@ pub fn timeouts(table: &mut Table) {
     const TIMEOUT: Duration = Duration::from_secs(4);
     let ours = [Program::Orderpay(&["--timeout", "4"])];
     let told = interleaved(ROUNDS, &ours, |program| Told::watch(&program.start(), TIMEOUT));
-    let told = (&["orderpay"][..], &told[..]);
-    table.rows("19,000 placed within, ms", told, |told| told.placed_in, Goal::None);
-    table.rows("19,000 time out: earliest, ms late", told, |told| told.earliest, AtLeast(0.0));
-    table.rows("19,000 time out: latest, ms late", told, |told| told.latest, AtMost(500.0));
-    table.rows("slowest payback meanwhile, ms", told, |told| told.slowest_payback, AtMost(50.0));
+    let told = Comparison::new(&ours, told);
+    table.rows("19,000 placed within, ms", &told, |told| told.placed_in, Goal::None);
+    table.rows("19,000 time out: earliest, ms late", &told, |told| told.earliest, AtLeast(0.0));
+    table.rows("19,000 time out: latest, ms late", &told, |told| told.latest, AtMost(500.0));
+    table.rows("slowest payback meanwhile, ms", &told, |told| told.slowest_payback, AtMost(50.0));
 }
 
 /// Milliseconds.

@@ -4,8 +4,7 @@ use std::fs;
 use std::num::NonZero;
 use std::thread;
 
-/// `USER_HZ`: the unit of CPU time in `/proc/PID/stat`. 100 wherever Linux shows one.
-const TICKS_PER_SECOND: f64 = 100.0;
+use crate::os;
 
 /// A server's process and those that it started, as nginx its workers.
 pub struct Processes(Vec<u32>);
@@ -23,15 +22,7 @@ impl Processes {
 
     /// Seconds of CPU time, also of threads that have ended.
     pub fn cpu_seconds(&self) -> f64 {
-        /// utime and stime, counted from behind the command: that stands in parentheses and may
-        /// contain anything.
-        const USER_AND_SYSTEM: std::ops::Range<usize> = 11..13;
-        self.sum(|pid| {
-            let stat = read(&format!("/proc/{pid}/stat"));
-            let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-            let ticks = fields.skip(USER_AND_SYSTEM.start).take(USER_AND_SYSTEM.len());
-            ticks.map(number).sum::<f64>() / TICKS_PER_SECOND
-        })
+        self.sum(|pid| os::cpu_time(pid).as_secs_f64())
     }
 
     /// Bytes in memory. Pages that several of a server's processes share are counted once.

@@ -18,6 +18,10 @@ const NCHAN_MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 /// `name=command` of one more server, with `{port}` where its port belongs; several between `;`.
 const BESIDE: &str = "BENCH_BESIDE";
 
+/// One that has a name of its own among these: the targets were set beside it.
+pub const AXUM: &str = "axum";
+const BASELINES: [&str; 2] = ["spawn", "constant"];
+
 #[derive(Clone)]
 pub enum Program {
     /// The binary under test, with options.
@@ -35,6 +39,10 @@ pub enum Program {
 pub fn all() -> Vec<Program> {
     let nchan = has_nchan().then_some(Program::Nchan);
     [Program::Orderpay(&[])].into_iter().chain(nchan).chain(beside()).collect()
+}
+
+pub fn is_baseline(name: &str) -> bool {
+    BASELINES.contains(&name)
 }
 
 pub fn has_nchan() -> bool {
@@ -134,8 +142,9 @@ fn free_port() -> u16 {
 /// What a server of that name speaks.
 pub fn wire_of(name: &str) -> &'static Wire {
     match name {
-        "orderpay" | "spawn" | "constant" => &ORDERPAY,
+        "orderpay" => &ORDERPAY,
         "nchan" => &NCHAN,
+        _ if is_baseline(name) => &ORDERPAY,
         _ => &ALIKE,
     }
 }
@@ -156,7 +165,7 @@ impl Server {
         let server = Server::new(name, child, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
         let start = Instant::now();
         // An answer, and not only a connection: nginx listens before it has started its workers.
-        while client::ask(server.place, address_of(0)).and_then(client::read_health).is_err() {
+        while client::ask_health(server.place, address_of(0)).is_err() {
             assert!(start.elapsed() < PATIENCE, "{name} does not answer");
             thread::sleep(Duration::from_micros(200));
         }

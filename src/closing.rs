@@ -79,10 +79,8 @@ impl Lingering {
 
     /// Those that have lingered long enough, if the time has come for some.
     pub fn take_due(&mut self, now: Instant) -> Vec<Arc<TcpStream>> {
-        if self.next_deadline().is_none_or(|deadline| deadline > now) {
-            return Vec::new();
-        }
-        let due = self.streams.partition_point(|(due, _)| *due <= now);
+        let is_time = self.next_deadline().is_some_and(|deadline| deadline <= now);
+        let due = self.streams.partition_point(|(due, _)| is_time && *due <= now);
         self.streams.drain(..due).map(|(_, stream)| stream).collect()
     }
 }

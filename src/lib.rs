@@ -84,9 +84,9 @@
 //! 3. An order. What if it is paid twice, or before anybody waits? [`order`] says what one is,
 //!    [`orders`] what becomes of it: a state machine that knows no socket, no thread and no clock.
 //! 4. What goes wrong. What if the server is killed, the disk full, or the clients too many?
-//!    [`store`] and [`journal`] keep what was acknowledged, [`slots`] limits what is served at once,
-//!    [`os`] asks the kernel for what std lacks, [`events`] and [`metrics`] tell what happened,
-//!    [`config`] and [`healthcheck`] are for whoever runs it, and [`utc`] is the date.
+//!    [`store`] and [`journal`] keep what was acknowledged, [`slots`] limits what is served at once and
+//!    [`deadline`] for how long, [`os`] asks the kernel for what std lacks, [`events`] and [`metrics`]
+//!    tell what happened, [`config`] and [`healthcheck`] are for whoever runs it, [`utc`] is the date.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

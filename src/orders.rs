@@ -262,14 +262,14 @@ impl<W: Clone> Orders<W> {
 
     /// A waiter that is still parked.
     pub fn waiter(&self, id: &OrderId, serial: Serial) -> Option<W> {
-        let order = self.by_id.get(id)?;
-        Some(order.waiters[order.find(serial)?].parked.clone())
+        let at = self.position(id, serial)?;
+        Some(self.by_id.get(id)?.waiters[at].parked.clone())
     }
 
     /// Takes out one waiter, if it is still parked.
     pub fn take(&mut self, id: &OrderId, serial: Serial) -> Option<W> {
-        let order = self.by_id.get_mut(id)?;
-        let waiter = order.waiters.remove(order.find(serial)?)?;
+        let at = self.position(id, serial)?;
+        let waiter = self.by_id.get_mut(id)?.waiters.remove(at)?;
         self.deadlines.remove(&waiter.deadline(&self.limits));
         self.drop_if_unknown(id);
         Some(waiter.parked)
@@ -312,11 +312,11 @@ impl<W: Clone> Orders<W> {
 
     /// What a deadline, already taken out, is about: a waiter, or else a settlement.
     fn next_due(&mut self, id: OrderId, serial: Serial, now: Instant) -> Option<Due> {
-        let order = self.by_id.get_mut(&id)?;
-        let Some(waiter) = order.find(serial).map(|at| &mut order.waiters[at]) else {
+        let Some(at) = self.position(&id, serial) else {
             self.forget_with_notice(&id);
             return None;
         };
+        let waiter = &mut self.by_id.get_mut(&id)?.waiters[at];
         if now >= waiter.opened + self.limits.timeout {
             return Some(Due::Timeout(id, serial));
         }
@@ -324,6 +324,10 @@ impl<W: Clone> Orders<W> {
         waiter.heartbeats = beats as u32;
         self.deadlines.insert(waiter.deadline(&self.limits), id.clone());
         Some(Due::Heartbeat(id, serial))
+    }
+
+    fn position(&self, id: &OrderId, serial: Serial) -> Option<usize> {
+        self.by_id.get(id)?.waiters.binary_search_by_key(&serial, |waiter| waiter.serial).ok()
     }
 
     fn forget_with_notice(&mut self, id: &OrderId) {
@@ -378,12 +382,6 @@ impl<W: Clone> Orders<W> {
     fn next_serial(&mut self) -> Serial {
         self.last_serial += 1;
         self.last_serial
-    }
-}
-
-impl<W> Order<W> {
-    fn find(&self, serial: Serial) -> Option<usize> {
-        self.waiters.binary_search_by_key(&serial, |waiter| waiter.serial).ok()
     }
 }
 

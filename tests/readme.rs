@@ -30,7 +30,8 @@ fn the_source_is_as_long_as_it_says_and_no_file_is_too_long() {
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|it| if it.is_dir() { files_below(&it) } else { vec![it] }).collect()
+    let files = entries.flat_map(|it| if it.is_dir() { files_below(&it) } else { vec![it] });
+    files.filter(|file| file.extension().is_some_and(|ending| ending == "rs")).collect()
 }
 
 /// Without blank lines, comments and unit tests.

@@ -8,12 +8,14 @@
 //! for its client may go on sending what nobody wants.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
+use std::iter;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::deadline::DeadlineStream;
+use crate::os;
 
 /// A stream that was ended lingers at least this long …
 const LINGER: Duration = Duration::from_millis(500);
@@ -26,27 +28,29 @@ const LINGER_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// … and up to this many bytes, or else the kernel would reset the connection and with it the answer.
 const LINGER_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Ends a stream that does not block with these last bytes, and leaves it to linger; false if they
-/// reach nobody, as far as can be told now: they could not be written, or a reset has come at once,
-/// and then there is nothing left to shut down.
-pub fn end(mut stream: &TcpStream, last: &[u8]) -> bool {
-    stream.write_all(last).is_ok() && stream.shutdown(Shutdown::Write).is_ok()
+/// Ends a stream with these last bytes, without waiting, and leaves it to linger; false if they reach
+/// nobody, as far as can be told now: there was no room for them, or a reset has come at once, and not
+/// just word from a router that has lost its way for a moment (ICMP, which `take_error` tells too).
+pub fn end(stream: &TcpStream, last: &[u8]) -> bool {
+    let is_sent = send(stream, last, true) && stream.shutdown(Shutdown::Write).is_ok();
+    let error = stream.take_error().map(|error| error.map(|error| error.kind()));
+    is_sent && !matches!(error, Ok(Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)))
+}
+
+/// Sends all of these bytes, without waiting; false if that can't be.
+pub fn send(stream: &TcpStream, bytes: &[u8], is_last: bool) -> bool {
+    os::send_now(stream, bytes, is_last).is_ok_and(|length| length == bytes.len())
 }
 
 /// Reads what a client has sent, without waiting for more; false if the connection is broken. Its
 /// end is none: a client that has half-closed, as `nc` does, still listens.
-pub fn drain(mut stream: &TcpStream) -> bool {
+pub fn drain(stream: &TcpStream) -> bool {
     let mut sink = [0; 4096];
-    for _ in 0..DRAIN_READS {
-        match stream.read(&mut sink) {
-            Ok(0) => return true,
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return false,
-        }
+    let mut reads = iter::repeat_with(|| os::receive_now(stream, &mut sink)).take(DRAIN_READS);
+    match reads.find(|read| !matches!(read, Ok(1..))) {
+        Some(Err(error)) => error.kind() == ErrorKind::WouldBlock,
+        _ => true,
     }
-    true
 }
 
 /// Streams that were ended and are not closed yet; the oldest first, and no more than a limit.
@@ -90,10 +94,13 @@ pub fn close(stream: Arc<TcpStream>) {
     drain(&stream);
 }
 
-/// Shuts down after a last answer, and reads what the client still sends; no longer than `patience`.
-pub fn linger(stream: &TcpStream, patience: Duration) {
+/// Ends a connection after its last answer. If the client may still be sending, what comes is read for
+/// a while, but no longer than `patience`; else there is nothing to linger for.
+pub fn linger(stream: &TcpStream, is_sending: bool, patience: Duration) {
     let _ = stream.shutdown(Shutdown::Write);
-    let deadline = Instant::now() + LINGER_AFTER_REFUSAL.min(patience);
-    let mut rest = DeadlineStream::new(stream, deadline).take(LINGER_BYTES);
-    let _ = io::copy(&mut rest, &mut io::sink());
+    if is_sending || os::receive_now(stream, &mut [0; 64]).is_ok() {
+        let deadline = Instant::now() + LINGER_AFTER_REFUSAL.min(patience);
+        let mut rest = DeadlineStream { stream, deadline, is_last: false }.take(LINGER_BYTES);
+        let _ = io::copy(&mut rest, &mut io::sink());
+    }
 }

@@ -29,7 +29,7 @@ pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
         app,
         slot: &slot,
         patience,
-        stream: DeadlineStream::new(slot.stream(), Instant::now()),
+        stream: DeadlineStream { stream: slot.stream(), deadline: Instant::now(), is_last: false },
         received: Vec::with_capacity(READ_SIZE),
         awaited: None,
     };
@@ -121,9 +121,11 @@ impl Connection<'_> {
         let keep_alive = keep_alive && !in_a_hurry && self.app.slots.may_keep_alive();
         let bytes = response.to_bytes(SystemTime::now(), keep_alive, head_only);
         self.slot.set_idle(true);
+        self.stream.is_last = !keep_alive;
         let written = self.write(&bytes);
         if written && !keep_alive {
-            closing::linger(self.slot.stream(), self.patience);
+            // What follows an answered request, or is part of a refused one.
+            closing::linger(self.slot.stream(), !self.received.is_empty(), self.patience);
         }
         written && keep_alive
     }
@@ -157,7 +159,10 @@ mod tests {
         client.write_all(b"T /").unwrap();
         let mut read = || {
             let soon = Instant::now() + Duration::from_millis(50);
-            let outcome = read_some(&mut DeadlineStream::new(&server, soon), &mut received);
+            let outcome = read_some(
+                &mut DeadlineStream { stream: &server, deadline: soon, is_last: false },
+                &mut received,
+            );
             (outcome, received.clone())
         };
         assert_eq!(read().0.unwrap(), 3);

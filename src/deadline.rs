@@ -1,42 +1,40 @@
 //! A stream with a deadline instead of timeouts, which begin anew with each byte.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::mem;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// Reads and writes that have to be over by then.
-pub struct DeadlineStream<'s> {
-    stream: &'s TcpStream,
-    pub deadline: Instant,
-    /// The timeouts that the socket is known to have, so that they are set only when they change.
-    read_timeout: Option<Duration>,
-    write_timeout: Option<Duration>,
-}
+use crate::os;
 
-impl<'s> DeadlineStream<'s> {
-    /// Whatever timeouts the stream has had, they are set anew.
-    pub fn new(stream: &'s TcpStream, deadline: Instant) -> Self {
-        DeadlineStream { stream, deadline, read_timeout: None, write_timeout: None }
-    }
+/// Reads and writes that have to be over by then. Most find their bytes, or room for them, at once:
+/// then no timeout has to be set.
+pub struct DeadlineStream<'s> {
+    pub stream: &'s TcpStream,
+    pub deadline: Instant,
+    /// Whether the end of stream follows at once what is written.
+    pub is_last: bool,
 }
 
 impl Read for DeadlineStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let timeout = Some(time_left(self.deadline)?);
-        if mem::replace(&mut self.read_timeout, timeout) != timeout {
-            self.stream.set_read_timeout(timeout)?;
+        let left = time_left(self.deadline)?;
+        match os::receive_now(self.stream, buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            received => return received,
         }
+        self.stream.set_read_timeout(Some(left))?;
         self.stream.read(buffer)
     }
 }
 
 impl Write for DeadlineStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let timeout = Some(time_left(self.deadline)?);
-        if mem::replace(&mut self.write_timeout, timeout) != timeout {
-            self.stream.set_write_timeout(timeout)?;
+        let left = time_left(self.deadline)?;
+        match os::send_now(self.stream, bytes, self.is_last) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            sent => return sent,
         }
+        self.stream.set_write_timeout(Some(left))?;
         self.stream.write(bytes)
     }
 
@@ -50,13 +48,10 @@ pub fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// How long it is until then, for a timeout; an error if it is over. In whole milliseconds, so that
-/// the usual timeout is the same from one request to the next.
+/// How long it is until then, for a timeout; an error if it is over.
 pub fn time_left(deadline: Instant) -> io::Result<Duration> {
-    match deadline.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000) {
-        0 => Err(ErrorKind::TimedOut.into()),
-        millis => Ok(Duration::from_millis(millis as u64)),
-    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 #[cfg(test)]
@@ -83,7 +78,9 @@ mod tests {
         let start = Instant::now();
         let answer = vec![b'x'; 64 << 20];
         let deadline = start + Duration::from_millis(200);
-        let error = DeadlineStream::new(&server, deadline).write_all(&answer).unwrap_err();
+        let error = DeadlineStream { stream: &server, deadline, is_last: false }
+            .write_all(&answer)
+            .unwrap_err();
         assert!(is_timeout(&error), "{error}");
         assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
     }
@@ -99,7 +96,9 @@ mod tests {
         let start = Instant::now();
         let deadline = start + Duration::from_millis(200);
         let all = &mut Vec::new();
-        let error = DeadlineStream::new(&server, deadline).read_to_end(all).unwrap_err();
+        let error = DeadlineStream { stream: &server, deadline, is_last: false }
+            .read_to_end(all)
+            .unwrap_err();
         assert!(is_timeout(&error), "{error}");
         assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
     }

@@ -128,9 +128,8 @@ impl Events {
 
     /// How many requests were answered with each error since the start.
     pub fn refusals(&self) -> impl Iterator<Item = (u16, u64)> {
-        let all = STATUSES.iter().zip(&self.refusals);
+        let all = STATUSES.iter().zip(&self.refusals).filter(|it| it.0.0 >= FIRST_ERROR);
         all.map(|((status, _), count)| (*status, count.load(Relaxed)))
-            .filter(|it| it.0 >= FIRST_ERROR)
     }
 
     /// The other end of a connection, if it is still known, and if somebody is told.

@@ -17,13 +17,11 @@ use orderpay::slots::Slots;
 use orderpay::store::Store;
 use orderpay::waiters::Waiters;
 
-/// What was asked for could not be done.
-const FAILED: i32 = 1;
-/// A mistake on the command line, as with most programs.
+/// A mistake on the command line, as with most programs; what could not be done is 1.
 const MISUSED: i32 = 2;
 
 fn main() {
-    let failed = |error| fail(error, FAILED);
+    let failed = |error| fail(error, 1);
     match config::parse(env::args_os().skip(1), &|name| env::var(name)) {
         Err(mistake) => fail(mistake, MISUSED),
         Ok(Command::Help) => say(config::HELP),

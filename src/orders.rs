@@ -50,14 +50,16 @@ pub struct Orders<W> {
     deadlines: BTreeMap<(Instant, Serial), OrderId>,
     /// The settled orders whose result was written to somebody, the oldest first.
     written: BTreeMap<Serial, OrderId>,
-    /// Settlements that were forgotten, by their orders and rounds: [`Orders::take_forgotten`].
-    forgotten: Vec<(OrderId, u64)>,
+    /// Settlements that were forgotten, because they were too old or their room was needed: their orders
+    /// and rounds, for whoever takes note of them.
+    pub forgotten: Vec<(OrderId, u64)>,
     settled: usize,
     last_serial: Serial,
     /// The round that order 1 is in; 0 while none is known. Any other order is in round 0.
     round: u64,
     first_round: u64,
-    last_round: u64,
+    /// The largest that order 1 has had.
+    pub last_round: u64,
 }
 
 /// Numbers waiters and settlements in the order in which they came.
@@ -150,11 +152,6 @@ impl<W: Clone> Orders<W> {
     pub fn counts(&self) -> (usize, usize) {
         // Each of either has a deadline.
         (self.deadlines.len() - self.settled, self.settled)
-    }
-
-    /// The largest round that order 1 has had.
-    pub fn last_round(&self) -> u64 {
-        self.last_round
     }
 
     /// What has settled the order last.
@@ -253,11 +250,6 @@ impl<W: Clone> Orders<W> {
             self.settled -= 1;
         }
         self.drop_if_unknown(id);
-    }
-
-    /// What was forgotten since the last time, because it was too old or its room was needed.
-    pub fn take_forgotten(&mut self) -> Vec<(OrderId, u64)> {
-        mem::take(&mut self.forgotten)
     }
 
     /// A waiter that is still parked.
@@ -608,7 +600,7 @@ mod tests {
         scene.pay("a").unwrap();
         assert_eq!(scene.orders.due(scene.at(3599), 9), []);
         assert_eq!(scene.orders.due(scene.at(3600), 9), []);
-        assert_eq!(scene.orders.take_forgotten(), [(id("a"), 0)]);
+        assert_eq!(mem::take(&mut scene.orders.forgotten), [(id("a"), 0)]);
         assert_eq!((scene.orders.counts(), scene.orders.by_id.len()), ((0, 0), 0));
         assert_eq!(scene.ask("a", None, "anew"), (0, false));
         assert_eq!(scene.pay("a"), Ok((0, vec!["anew"])));
@@ -623,7 +615,7 @@ mod tests {
         ] {
             scene.orders.take_waiters(&id("1"));
             assert_eq!(scene.orders.due(scene.at(3600), 9), []);
-            assert_eq!(scene.orders.take_forgotten(), [(id("1"), forgotten)]);
+            assert_eq!(mem::take(&mut scene.orders.forgotten), [(id("1"), forgotten)]);
             assert_eq!(scene.ask("1", Some(forgotten), "anew"), (next, false));
         }
     }
@@ -642,11 +634,11 @@ mod tests {
         scene.ask("c", None, "one");
         scene.ask("b", None, "one");
         assert_eq!(scene.pay("d"), Ok((0, vec!["waits"])));
-        assert_eq!(scene.orders.take_forgotten(), [(id("b"), 0)]);
+        assert_eq!(mem::take(&mut scene.orders.forgotten), [(id("b"), 0)]);
         assert_eq!(scene.orders.counts(), (0, 3));
         for (order, made_room) in [("b", "c"), ("e", "d")] {
             assert_eq!(scene.pay(order), Ok((0, vec![])));
-            assert_eq!(scene.orders.take_forgotten(), [(id(made_room), 0)]);
+            assert_eq!(mem::take(&mut scene.orders.forgotten), [(id(made_room), 0)]);
         }
         assert_eq!(scene.pay("f"), Err(Payment::Full));
     }

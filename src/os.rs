@@ -3,9 +3,9 @@
 //!
 //! Each function is one call of the C library that std links anyway.
 
-use std::ffi::{c_int, c_ulong};
+use std::ffi::{c_int, c_ulong, c_void};
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
 /// `sigset_t` of glibc and musl: 1024 bits.
@@ -23,6 +23,9 @@ const SIGINT: c_int = 2;
 const SIGTERM: c_int = 15;
 const SIG_BLOCK: c_int = 0;
 const RLIMIT_NOFILE: c_int = 7;
+const MSG_DONTWAIT: c_int = 0x40;
+const MSG_NOSIGNAL: c_int = 0x4000;
+const MSG_MORE: c_int = 0x8000;
 
 unsafe extern "C" {
     fn sigemptyset(set: *mut SigSet) -> c_int;
@@ -32,6 +35,8 @@ unsafe extern "C" {
     fn getrlimit(resource: c_int, limit: *mut Limit) -> c_int;
     fn setrlimit(resource: c_int, limit: *const Limit) -> c_int;
     fn listen(socket: c_int, backlog: c_int) -> c_int;
+    fn recv(socket: c_int, buffer: *mut c_void, length: usize, flags: c_int) -> isize;
+    fn send(socket: c_int, bytes: *const c_void, length: usize, flags: c_int) -> isize;
 }
 
 /// The signals that stop the server, held back from every thread so that one can wait for them.
@@ -79,6 +84,23 @@ pub fn deepen_backlog(listener: &TcpListener) -> io::Result<()> {
     // SAFETY: no memory is passed; the descriptor is open as long as `listener` is borrowed.
     let result = unsafe { listen(listener.as_raw_fd(), c_int::MAX) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Reads what has come, without waiting for more; how much it was.
+pub fn receive_now(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let (socket, length) = (stream.as_raw_fd(), buffer.len());
+    // SAFETY: the buffer has that length and outlives the call; the descriptor is open.
+    let received = unsafe { recv(socket, buffer.as_mut_ptr().cast(), length, MSG_DONTWAIT) };
+    usize::try_from(received).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sends as much as there is room for, without waiting for more; how much it was. If more is to
+/// follow at once, be it the end of stream, the kernel keeps it for the same packet (tcp(7)).
+pub fn send_now(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<usize> {
+    let flags = MSG_DONTWAIT | MSG_NOSIGNAL | if more { MSG_MORE } else { 0 };
+    // SAFETY: the bytes have that length and outlive the call; the descriptor is open.
+    let sent = unsafe { send(stream.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
 /// Whether a call failed because descriptors or memory have run out, here or in the whole system.

@@ -3,7 +3,6 @@
 //!
 //! It never waits for a disk, nor for a client: no stream in its hands blocks.
 
-use std::io::Write;
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -56,8 +55,7 @@ fn next_tasks(waiters: &Waiters) -> Option<(Vec<Due>, Vec<Arc<TcpStream>>)> {
 fn keep_alive(waiters: &Waiters, id: &OrderId, serial: Serial) {
     let _lane = lock(waiters.lane(id));
     let Some(stream) = lock(&waiters.table).store.orders.waiter(id, serial) else { return };
-    let heard = closing::drain(&stream);
-    if !heard || (&*stream).write_all(sse::HEARTBEAT.as_bytes()).is_err() {
+    if !closing::drain(&stream) || !closing::send(&stream, sse::HEARTBEAT.as_bytes(), false) {
         lock(&waiters.table).store.orders.take(id, serial);
         waiters.events.record_waiter(Event::Vanished, id, &stream);
     }

@@ -21,9 +21,8 @@ use crate::{connection, os};
 const STACK: usize = 128 * 1024;
 /// What is being answered at a stop has this long, then who waits and the journal …
 const LAST_ANSWERS: Duration = Duration::from_millis(1200);
-/// … and then who has waited for the journal in vain: less than the two seconds that were promised.
-const LAST_RESULTS: Duration = Duration::from_millis(1500);
-const STOP: Duration = Duration::from_millis(1700);
+/// … this long each, and so has who has waited for it in vain: less than two seconds in all.
+const LAST_RESULTS: Duration = Duration::from_millis(300);
 
 /// A server that accepts connections, until it is stopped.
 pub struct Server {
@@ -60,8 +59,8 @@ impl Server {
             let _ = socket.shutdown(Shutdown::Both);
         }
         app.slots.wait_empty(asked + LAST_ANSWERS);
-        app.waiters.close(asked + LAST_RESULTS);
-        app.slots.wait_empty(asked + STOP);
+        app.waiters.close(asked + LAST_ANSWERS + LAST_RESULTS);
+        app.slots.wait_empty(asked + LAST_ANSWERS + 2 * LAST_RESULTS);
         app.events.record(Event::Stopped, format_args!(""));
         app.events.flush();
     }

@@ -17,7 +17,7 @@ use crate::lock;
 /// its way.
 pub const GRACE: Duration = Duration::from_millis(400);
 /// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none.
-const SPARE: usize = 16;
+const SPARE: usize = 8;
 
 /// All slots.
 #[derive(Default)]

@@ -5,6 +5,7 @@
 //! on disk before they happen: a settlement, and the opening of a round.
 
 use std::collections::HashMap;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -90,8 +91,8 @@ impl<W: Clone> Store<W> {
     /// The settlement is not on disk. If it never will be, the order can be claimed anew; if that is
     /// not known yet, its next payback has a part in the same record.
     pub fn give_up(&mut self, id: &OrderId) {
-        let has_failed = |commit: &Option<Commit>| commit.as_ref().is_some_and(Commit::has_failed);
-        if self.recording.get(id).is_some_and(|(_, commit)| has_failed(commit)) {
+        let commit = self.recording.get(id).and_then(|(_, commit)| commit.as_ref());
+        if commit.is_some_and(Commit::has_failed) {
             self.recording.remove(id);
         }
     }
@@ -122,15 +123,15 @@ impl<W: Clone> Store<W> {
                 settled(order).is_some_and(|last| last.round == *round && last.written)
             }
             // The last round says which there have been, also when it is over.
-            Record::Opened { round, .. } => *round >= self.orders.last_round(),
+            Record::Opened { round, .. } => *round >= self.orders.last_round,
             Record::Forgotten { order, round } => {
-                order.has_rounds() && *round == self.orders.last_round()
+                order.has_rounds() && *round == self.orders.last_round
             }
         }
     }
 
     fn note_forgotten(&mut self) {
-        for (order, round) in self.orders.take_forgotten() {
+        for (order, round) in mem::take(&mut self.orders.forgotten) {
             self.note(&Record::Forgotten { order, round });
         }
     }

@@ -55,8 +55,7 @@ fn date(days: u64) -> (u64, u64, u64) {
     let months = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * months + 2) / 5 + 1;
     let month = if months < 10 { months + 3 } else { months - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day)
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

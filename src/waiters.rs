@@ -11,7 +11,6 @@
 //! Whoever needs both takes the lane first, and nobody takes two lanes.
 
 use std::hash::{BuildHasher, RandomState};
-use std::io::Write;
 use std::net::TcpStream;
 use std::slice;
 use std::sync::{Arc, Condvar, Mutex};
@@ -32,7 +31,7 @@ const OPENING_TIME: Duration = Duration::from_millis(1);
 /// So many waiters of one order are written to before others get its lane.
 const SLICE: usize = 16;
 
-/// A stream that does not block.
+/// A stream that nobody waits for: what can't be sent at once is not sent.
 type Parked = Arc<TcpStream>;
 
 /// All who wait, and all that is settled.
@@ -60,9 +59,6 @@ impl Waiters {
     /// Opens the event stream of an `orderpay`: it waits from then on, or gets the result that there
     /// is. The stream belongs to the table now, whatever comes of it.
     pub fn open(&self, id: &OrderId, stream: TcpStream, last_event_id: Option<&[u8]>) {
-        if stream.set_nonblocking(true).is_err() {
-            return;
-        }
         let stream = Arc::new(stream);
         while let Some(round) = self.try_open(id, &stream, last_event_id) {
             if !self.open_round(id, round) {
@@ -106,7 +102,7 @@ impl Waiters {
         };
         match admission {
             Admission::Opens(round) => return Some(round),
-            Admission::Waits(round, _) if (&**stream).write_all(&opening(round)).is_ok() => {
+            Admission::Waits(round, _) if closing::send(stream, &opening(round), false) => {
                 self.events.record_waiting(id, stream, last_event_id);
             }
             Admission::Waits(_, serial) => {

@@ -236,6 +236,7 @@ fn a_waiter_whose_buffer_is_full_is_dropped_and_costs_the_others_nothing() {
 
 /// Writes until nothing more fits: its other end reads nothing.
 fn fill(mut stream: &TcpStream) {
+    stream.set_nonblocking(true).unwrap();
     let error = loop {
         if let Err(error) = stream.write(&[b'\n'; 1 << 16]) {
             break error;

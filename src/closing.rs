@@ -2,10 +2,10 @@
 //!
 //! The kernel answers with a reset where a connection is closed with bytes unread, and where more
 //! come in after that; and a reset may overtake the last bytes that were sent, or destroy them where
-//! they lie. So what the client has sent is drained, the last bytes are written, the sending side is
-//! shut down (RFC 9112, section 9.6), and the connection lingers before it is closed: a stream in
-//! [`Lingering`], which costs no thread; a connection whose request was refused in its own thread,
-//! for its client may go on sending what nobody wants.
+//! they lie. So the last bytes are sent, the sending side is shut down (RFC 9112, section 9.6), the
+//! connection lingers, and what its client has sent is drained before it is closed. A stream lingers
+//! in [`Lingering`], which costs no thread; a connection in its own thread, if something unread has
+//! come or its request was refused, for then its client may go on sending what nobody wants.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};

@@ -5,7 +5,7 @@
 //! - a lane is what an order has to itself while somebody decides about it and writes to its waiters,
 //!   so that all that happens to one order happens one after the other: nobody can pay it between
 //!   its opening and its parking, and nothing follows its last frames. Every lane serves many orders;
-//!   who is in the wrong one waits a moment, no more: streams that are parked never block, and the
+//!   who is in the wrong one waits a moment, no more: what can't be sent at once is not sent, and the
 //!   disk is waited for outside.
 //!
 //! Whoever needs both takes the lane first, and nobody takes two lanes.

@@ -56,7 +56,7 @@ const STUMBLING_BLOCKS: &[&[u8]] = &[
     b"GET /x HTTP/1.1\r\nHost: smuggled\r\n\r\n",
 ];
 
-/// Lengths at which something ends: words of a machine, the limits of the contract.
+/// Lengths at which something ends: words of a machine, the limits that README.md tells.
 const LENGTHS: &[&usize] = &[&7, &8, &15, &16, &31, &32, &63, &64, &4060, &4096, &8100, &8192];
 
 /// A request that was tampered with up to four times, or never.

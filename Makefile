@@ -48,7 +48,7 @@ fuzz: ## fuzz what reads bytes, with cargo-fuzz on nightly; FUZZ_SECONDS=600 for
 	cargo +nightly fuzz run --fuzz-dir tests/fuzz framing -- \
 		-max_len=4096 -max_total_time=$(FUZZ_SECONDS)
 
-bench: ## measure it, beside rooflines and what people use instead
+bench: ## measure it, beside the least that could do it and what people use instead
 	cargo bench --bench bench
 
 screenshots: ## make pictures of the page to look at: tests/screenshots

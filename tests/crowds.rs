@@ -246,6 +246,18 @@ fn fill(mut stream: &TcpStream) {
 }
 
 #[test]
+fn empty_lines_without_end_take_no_memory() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    let before = server.resident_kib();
+    client.send(b"\r\n".repeat(2_000_000));
+    client.send(request("GET", "/healthz", &[], ""));
+    assert_eq!(client.answer().status, 200);
+    let grown = server.resident_kib().saturating_sub(before);
+    assert!(grown < 1024, "{grown} KiB");
+}
+
+#[test]
 fn payments_that_nobody_waits_for_stay_within_the_memory_for_them() {
     let _machine = alone();
     let server = Server::start(&["--quiet", "--remember", "1000"]);

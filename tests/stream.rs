@@ -407,6 +407,19 @@ fn what_a_waiter_sends_never_costs_it_its_last_frames() {
     }
 }
 
+/// A reset would come when the server closes, and find a client that has not read everything yet.
+#[test]
+fn a_waiter_that_speaks_when_it_was_paid_is_not_reset() {
+    const LINGERED: Duration = Duration::from_millis(900);
+    let server = Server::start(&[]);
+    let mut waiter = server.orderpay("7");
+    assert_eq!(server.payback("7"), 1);
+    waiter.client.send("thanks");
+    thread::sleep(LINGERED);
+    assert_eq!(waiter.client.stream.take_error().unwrap().map(|error| error.kind()), None);
+    assert_eq!(waiter.rest(), PAID);
+}
+
 #[test]
 fn what_a_waiter_sends_with_its_request_is_not_another_request() {
     let mut server = Server::start(&[]);

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt::Debug;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -179,20 +180,33 @@ pub fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
 
 /// The max is longer than any demo, and far from what a clock can't add.
 fn seconds(value: &str) -> Option<Duration> {
-    plain(value).filter(|it| (0.001..=1e8).contains(it)).map(Duration::from_secs_f64)
+    const ACCEPTED: RangeInclusive<Duration> =
+        Duration::from_millis(1)..=Duration::from_secs(100_000_000);
+    decimal(value).filter(|it| ACCEPTED.contains(it))
 }
 
 fn pause(value: &str) -> Option<Duration> {
-    if plain(value) == Some(0.0) { Some(Duration::ZERO) } else { seconds(value) }
+    decimal(value).filter(Duration::is_zero).or_else(|| seconds(value))
+}
+
+/// `60`, `0.5` or `.5`; by hand, because what reads and writes floating point takes 25 kB.
+fn decimal(value: &str) -> Option<Duration> {
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
+    // Nanoseconds have nine digits.
+    if fraction.len() > 9 || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    let [whole, nanoseconds] = [format!("0{whole}"), format!("{fraction:0<9}")];
+    Some(Duration::new(plain(&whole)?, plain(&nanoseconds)?))
 }
 
 fn number(value: &str) -> Option<usize> {
     plain(value).filter(|it| (1..=100_000_000).contains(it))
 }
 
-/// Plain digits, with a point where the type has one: no sign, no exponent, no `inf`.
+/// Digits and nothing else: no sign.
 fn plain<T: FromStr>(value: &str) -> Option<T> {
-    let is_plain = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_plain = value.bytes().all(|byte| byte.is_ascii_digit());
     value.parse().ok().filter(|_| is_plain)
 }
 
@@ -279,6 +293,18 @@ mod tests {
         assert_eq!(config("--token=a=b").token.as_deref(), Some("a=b"));
         assert_eq!(config("--journal=x --journal y").journal, Some("y".into()));
         assert_eq!(config("--heartbeat 0 --keep 0.001").limits.heartbeat, Duration::ZERO);
+    }
+
+    #[test]
+    fn seconds_may_be_fractions() {
+        for (text, milliseconds) in
+            [("60", 60_000), ("0.5", 500), (".5", 500), ("5.", 5000), ("01.250", 1250)]
+        {
+            assert_eq!(decimal(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", ".", "+1", "1e3", "1.-5", "1.2.3", "0.5s", "0.0000000001"] {
+            assert_eq!(decimal(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
+use std::str;
 
 #[cfg(not(feature = "httparse"))]
 use head::parse as parse_head;

@@ -106,7 +106,7 @@ fn python(library: &str, script: &str) -> Option<Command> {
 fn installed(folder: &str) -> Option<PathBuf> {
     let folder = Path::new(TOOLS).join(folder);
     if !folder.exists() {
-        skipped(&format!("{} is missing: `.ci/run` installs it", folder.display()));
+        skipped(&format!("{} is missing: .ci/run installs it", folder.display()));
     }
     folder.exists().then_some(folder)
 }

@@ -199,11 +199,11 @@ impl Root {
     fn of_the_static_binary() -> Option<Root> {
         let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/static/orderpay");
         if !binary.exists() {
-            skipped("there is no static binary: `make static` builds it");
+            skipped("there is no static binary: make static builds it");
             return None;
         }
         if shell("id -u") != "0\n" {
-            skipped("only root can start a container");
+            skipped("only root can start a container: run the tests as root");
             return None;
         }
         let folder = Folder::new();
@@ -349,7 +349,7 @@ impl MemoryCgroup {
                 return Some(cgroup);
             }
         }
-        skipped("no memory cgroup can be made");
+        skipped("no memory cgroup can be made: run the tests where /sys/fs/cgroup can be written");
         None
     }
 

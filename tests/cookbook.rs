@@ -95,12 +95,12 @@ fn a_payment_can_have_a_text() {
 
 #[test]
 fn a_token_comes_from_a_file() {
-    let Some(kitchen) = Kitchen::open() else { return };
+    let (Some(kitchen), Some(ps)) = (Kitchen::open(), tool("ps")) else { return };
     let [serve, pay] = recipe("### A token from a file");
     fs::write(kitchen.folder.join("token"), "secret-7\n").unwrap();
     let server = kitchen.start(serve);
     server.wait_for_stdout("orderpay listening on http://127.0.0.1:8888/sse/test\n");
-    let list = Program::run(Command::new("ps").args(["-eo", "args"])).1.stdout();
+    let list = Program::run(Command::new(ps).args(["-eo", "args"])).1.stdout();
     assert!(list.contains("orderpay") && !list.contains("secret-7"), "{list}");
     assert_eq!(kitchen.run(pay), "ok");
     fs::write(kitchen.folder.join("token"), "secret-8\n").unwrap();
@@ -165,6 +165,7 @@ struct Kitchen {
 
 impl Kitchen {
     fn open() -> Option<Kitchen> {
+        tool("curl")?;
         own_network().then(|| Kitchen { folder: Folder::new() })
     }
 

@@ -1,4 +1,4 @@
-.PHONY: help run build static install image test check fresh torture fuzz bench screenshots rust
+.PHONY: help run build static install image test check steps fresh torture fuzz bench screenshots rust
 
 # The target of a static binary: musl where rustup has it, which gives a smaller file; else glibc.
 MUSL = $(shell uname --machine)-unknown-linux-musl
@@ -58,6 +58,14 @@ check: ## what CI runs: format, lints and docs without a warning, every test
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 	$(MAKE) test
 	$(HTTPARSE) cargo test
+
+steps: rust ## from forty lines to this program: each question, and the test of its answer
+	@sed -n 's|^//! \{0,4\}||; /^# From these/,/^# One payment/p' src/lib.rs | while IFS= read -r line; do \
+		case $$line in \
+			'`cargo '*) echo "   $$line"; $$(echo "$$line" | tr -d '`') 2>&1 </dev/null | sed -n 's/^test \(.*\.\.\.\)/      \1/p' ;; \
+			'# '* | '' | '`make'*) ;; \
+			*) printf '%s\n' "$$line" ;; \
+		esac; done
 
 fresh: ## what this file says, on a Debian that has nothing: installs it, tests it, removes it
 	tests/fresh.sh

@@ -25,6 +25,8 @@ rm -rf --one-file-system "$root"
 mkdir -p "$root"
 debootstrap --variant=minbase "$SUITE" "$root" >"$root.log" 2>&1 || { tail "$root.log"; exit 1; }
 rm "$root.log"
+# A chroot is no mount, and unshare(1) needs its root to be one.
+mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"

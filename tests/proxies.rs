@@ -143,6 +143,21 @@ fn the_page_works_under_a_path_of_its_own() {
     }
 }
 
+#[test]
+fn a_path_of_its_own_leads_to_the_page_with_and_without_a_slash() {
+    let Some(curl) = tool("curl") else { return };
+    for (kind, block) in [NGINX, HAPROXY].iter().zip(blocks(PATH_OF_ITS_OWN)) {
+        let Some(_scene) = Scene::behind(kind, block.text, &[], &[]) else { return };
+        for path in ["/pay", "/pay/", "/pay/sse/test"] {
+            let mut curl = Command::new(&curl);
+            curl.args(["-sLo", "/dev/null", "-w", "%{http_code} %{url_effective}"]);
+            let (_, curl) = Program::run(curl.arg(format!("http://127.0.0.1{path}")));
+            let there = curl.stdout().replace(":80/", "/");
+            assert_eq!(there, "200 http://127.0.0.1/pay/sse/test", "{}, {path}", kind.name);
+        }
+    }
+}
+
 /// What README.md adds at least.
 fn plain(kind: &Kind) -> String {
     let heading = if kind.name == NGINX.name { "### nginx" } else { "### HAProxy" };

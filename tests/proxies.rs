@@ -113,6 +113,15 @@ fn who_half_closes_is_gone_for_nginx() {
     assert_eq!(scene.server.payback("7"), 0);
 }
 
+/// As README.md warns.
+#[test]
+fn debian_s_default_site_shadows_what_stands_beside_it() {
+    let beside = plain(&NGINX) + "include /etc/nginx/sites-available/default;";
+    let Some(_scene) = Scene::behind(&NGINX, &beside, &[], &[]) else { return };
+    let answer = ask(FRONT, "/sse/orderpay/7").answer();
+    assert!(answer.status == 404 && answer.text().contains("nginx"), "{}", answer.text());
+}
+
 /// HAProxy hides for up to two heartbeats that a tab was closed, and acknowledges what nobody reads.
 #[test]
 fn a_result_that_went_to_a_closed_tab_is_there_for_the_page_that_is_opened_again() {

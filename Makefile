@@ -62,7 +62,8 @@ check: ## what CI runs: format, lints and docs without a warning, every test
 steps: rust ## from forty lines to this program: each question, and the test of its answer
 	@sed -n 's|^//! *||; /^# From these/,/^# One payment/p' src/lib.rs | while IFS= read -r line; do \
 		case $$line in \
-			'`cargo '*) echo "   $$line"; $$(echo "$$line" | tr -d '`') 2>&1 </dev/null | sed -n 's/^test \(.*\.\.\.\)/      \1/p' ;; \
+			'`cargo '*) echo "   $$line"; \
+				$$(echo "$$line" | tr -d '`') 2>&1 </dev/null | sed -n 's/^test \(.*\.\.\.\)/      \1/p' ;; \
 			'# '* | '' | '`make'*) ;; \
 			*) printf '%s\n' "$$line" ;; \
 		esac; done

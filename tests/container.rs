@@ -106,7 +106,7 @@ fn a_health_check_looks_where_process_1_was_told_to_listen() {
     let container = Container::run(command.env("ORDERPAY_LISTEN", "127.0.0.1:8888"), 0);
     let check = |variable: &str| {
         let mut check = Command::new("nsenter");
-        check.args(["--pid", "--mount", "--target", &container.pid.to_string(), BINARY]);
+        check.args(["--pid", "--mount", "--root", "--target", &container.pid.to_string(), BINARY]);
         Program::run(check.arg("healthcheck").env("ORDERPAY_LISTEN", variable))
     };
     let (status, program) = check("127.0.0.1:8888");

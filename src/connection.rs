@@ -33,9 +33,8 @@ pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
         received: Vec::with_capacity(READ_SIZE),
         awaited: None,
     };
-    if let Err(Wait(order, last_event_id)) = connection.run()
-        && let Some(stream) = slot.into_stream()
-    {
+    let Err(Wait(order, last_event_id)) = connection.run() else { return };
+    if let Some(stream) = slot.into_stream() {
         app.waiters.open(&order, stream, last_event_id.as_deref());
     }
 }

@@ -90,9 +90,10 @@ impl Order {
             return Expected::Stop;
         }
         let lost_round = last_event_id.and_then(|id| id.parse().ok());
-        if let Some(Settled { round, text, written, .. }) = &self.settled
-            && (name != "1" || lost_round.map_or(!written, |lost: u64| lost == *round))
-        {
+        let is_for_them = |it: &&Settled| {
+            name != "1" || lost_round.map_or(!it.written, |lost: u64| lost == it.round)
+        };
+        if let Some(Settled { round, text, .. }) = self.settled.as_ref().filter(is_for_them) {
             return Expected::Gets(*round, text.clone());
         }
         let written = self.settled.as_ref().is_some_and(|settled| settled.written);

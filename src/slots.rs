@@ -1,21 +1,14 @@
 //! Who serves and who accepts: a connection that is being served has a slot and a thread of its own,
 //! which does not accept meanwhile.
 //!
-//! A few threads accept, one more than there are processors: while those are busy, one is there for
-//! the next connection, and a thread that comes back often finds that queued already, which spares
-//! waking another. Who comes back and is one too many rests for a while before it ends: in a crowd,
-//! which comes and goes in waves, ending it would mean starting another at once.
-//!
 //! There are so many slots and no more. When all are taken, the connection that has kept its thread
 //! waiting longest is evicted, so that slow clients can't keep a payback out; and none is kept alive
 //! for another request, so that busy ones can't either.
 
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
-use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::lock;
@@ -23,8 +16,8 @@ use crate::lock;
 /// No connection is evicted before it has kept its thread waiting this long: its request may be on
 /// its way.
 pub const GRACE: Duration = Duration::from_millis(400);
-/// A thread that nobody has called for this long ends.
-const REST: Duration = Duration::from_secs(1);
+/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none.
+const SPARE: usize = 8;
 
 /// All slots.
 #[derive(Default)]
@@ -32,8 +25,6 @@ pub struct Slots {
     limit: usize,
     table: Mutex<Table>,
     released: Condvar,
-    /// Told when a thread that rests is called to accept.
-    called: Condvar,
     /// Threads that wait for a slot to be released.
     queue: AtomicUsize,
     /// Nothing is to be accepted or kept alive any more.
@@ -45,11 +36,6 @@ struct Table {
     /// How many threads wait at each listener for a connection, or with one from it for a slot: else
     /// all who wait for a slot would be replaced, without end.
     accepting: Vec<usize>,
-    /// How many are kept at each.
-    share: usize,
-    /// Threads that rest, and calls for one of them that none has heard yet.
-    resting: usize,
-    calls: usize,
     /// The connections that have a slot, by their numbers.
     served: HashMap<u64, Arc<Served>>,
     /// Connections that ever had one: the number of the next.
@@ -76,34 +62,24 @@ pub struct Slot<'s> {
 impl Slots {
     /// So many slots, all free, for the connections of so many listeners.
     pub fn new(limit: usize, listeners: usize) -> Self {
-        let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        let (accepting, share) = (vec![0; listeners], (processors + 1).div_ceil(listeners));
-        let table = Table { accepting, share, ..Table::default() };
+        let table = Table { accepting: vec![0; listeners], ..Table::default() };
         Slots { limit, table: Mutex::new(table), ..Slots::default() }
     }
 
-    /// Where a thread is to accept: at the listener where the fewest do. While each has its share of
-    /// them, this one rests; `None` if it is not needed.
+    /// Where a thread is to accept: at the listener where the fewest do, if they are fewer than its
+    /// share.
     pub fn next_listener(&self) -> Option<usize> {
-        let mut table = lock(&self.table);
-        loop {
-            let joined = table.join_listener();
-            if joined.is_some() {
-                return joined;
-            }
-            table.resting += 1;
-            let rested = self.called.wait_timeout_while(table, REST, |table| table.calls == 0);
-            table = rested.unwrap_or_else(PoisonError::into_inner).0;
-            if table.calls == 0 {
-                table.resting -= 1;
-                return None;
-            }
-            table.calls -= 1;
-        }
+        let accepting = &mut lock(&self.table).accepting;
+        let share = SPARE.div_ceil(accepting.len());
+        let (at, fewest) = accepting.iter_mut().enumerate().min_by_key(|(_, count)| **count)?;
+        (*fewest < share).then(|| {
+            *fewest += 1;
+            at
+        })
     }
 
     /// A slot for a connection that a thread has accepted here, which does not accept from then on;
-    /// and whether others do, be it one that rested till now. When all slots are taken, this waits until one is released.
+    /// and whether others do. When all slots are taken, this waits until one is released.
     pub fn acquire(&self, stream: TcpStream, at: usize) -> (Slot<'_>, bool) {
         let mut table = lock(&self.table);
         while table.served.len() >= self.limit {
@@ -116,7 +92,7 @@ impl Slots {
         table.served.insert(slot.number, slot.served.clone());
         table.accepted += 1;
         table.accepting[at] -= 1;
-        (slot, table.accepting[at] > 0 || table.call(&self.called))
+        (slot, table.accepting[at] > 0)
     }
 
     /// Evicts the connection that has waited longest, and then waits a moment for a slot to be
@@ -173,26 +149,6 @@ impl Slots {
 }
 
 impl Table {
-    fn join_listener(&mut self) -> Option<usize> {
-        let (at, fewest) =
-            self.accepting.iter_mut().enumerate().min_by_key(|(_, count)| **count)?;
-        (*fewest < self.share).then(|| {
-            *fewest += 1;
-            at
-        })
-    }
-
-    /// Calls a thread that rests, if there is one.
-    fn call(&mut self, called: &Condvar) -> bool {
-        let can = self.resting > 0;
-        if can {
-            self.resting -= 1;
-            self.calls += 1;
-            called.notify_one();
-        }
-        can
-    }
-
     /// Shuts down the connection that has waited longest, if any has waited long enough. Its thread
     /// then reads the end, and releases the slot.
     fn evict(&self) {

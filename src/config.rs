@@ -244,7 +244,7 @@ fn pause(value: &str) -> Option<Duration> {
     decimal(value).filter(Duration::is_zero).or_else(|| seconds(value))
 }
 
-/// `60`, `0.5` or `.5`; by hand, because what reads and writes floating point takes 25 kB.
+/// `60`, `0.5` or `.5`; by hand, because what reads and writes floating point takes 21 kB.
 fn decimal(value: &str) -> Option<Duration> {
     let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
     // Nanoseconds have nine digits.

@@ -16,7 +16,7 @@ use crate::lock;
 /// No connection is evicted before it has kept its thread waiting this long: its request may be on
 /// its way.
 pub const GRACE: Duration = Duration::from_millis(400);
-/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none.
+/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts few.
 const SPARE: usize = 8;
 
 /// All slots.

@@ -35,10 +35,19 @@ with httpx.Client() as client, httpx_sse.connect_sse(client, 'GET', sys.argv[1])
         print(event.event, event.data, event.id, flush=True)
 ";
 
+/// It is for browsers: these two names of theirs are all that it uses.
+const FETCH_EVENT_SOURCE: &str = "
+    globalThis.window = globalThis;
+    globalThis.document = { removeEventListener() {} };
+    const { default: { fetchEventSource } } = await import('@microsoft/fetch-event-source');
+    const onmessage = ({ event, data, id }) => console.log(event, data, id);
+    await fetchEventSource(process.argv[1], { openWhenHidden: true, onmessage });
+";
+
 /// Unlike a browser it gives an event no id but its own.
 #[test]
 fn eventsource_of_npm() {
-    let Some(library) = node(EVENTSOURCE) else { return };
+    let Some(library) = node("eventsource", EVENTSOURCE) else { return };
     let expected = "waiting  0\nmessage 已付\n42 元 \nfinish 哈哈 6666\n";
     assert_eq!(what_it_makes_of_a_payment(library), expected);
 }
@@ -73,6 +82,25 @@ fn httpx_sse_outwaits_its_own_patience_with_a_heartbeat_in_time_and_not_without(
     }
 }
 
+#[test]
+fn fetch_event_source_makes_an_empty_message_of_a_heartbeat_and_ends_with_the_stream() {
+    const EMPTY: &str = "  \n";
+    let library = || node("@microsoft/fetch-event-source", FETCH_EVENT_SOURCE);
+    let (Some(mut paid), Some(mut unpaid)) = (library(), library()) else { return };
+    let server = Server::start(&["--heartbeat", "0.5", "--timeout", "5"]);
+    let mut unpaid = Program::start(unpaid.arg(server.url("/sse/orderpay/8")));
+    let mut paid = Program::start(paid.arg(server.url("/sse/orderpay/7")));
+    paid.wait_for_stdout(&["waiting  0\n", EMPTY].concat());
+    assert_eq!(delivered(&server.post("/sse/payback/7", "已付\n42 元")), 1);
+    for (library, end) in
+        [(&mut paid, " 已付\n42 元 \nfinish 哈哈 6666\n"), (&mut unpaid, " timeout!! \n")]
+    {
+        assert!(library.exit().success(), "{}", library.stderr());
+        let without_heartbeats = library.stdout().replace(EMPTY, "");
+        assert_eq!(without_heartbeats, ["waiting  0\n", end].concat());
+    }
+}
+
 fn what_it_makes_of_a_payment(mut library: Command) -> String {
     let server = Server::start(&[]);
     let mut library = Program::start(library.arg(server.url("/sse/orderpay/7")));
@@ -84,7 +112,7 @@ fn what_it_makes_of_a_payment(mut library: Command) -> String {
 
 #[test]
 fn eventsource_of_npm_comes_back_after_a_restart() {
-    let Some(mut library) = node(EVENTSOURCE) else { return };
+    let Some(mut library) = node("eventsource", EVENTSOURCE) else { return };
     if !own_network() {
         return;
     }
@@ -104,9 +132,9 @@ fn eventsource_of_npm_comes_back_after_a_restart() {
 }
 
 /// Node.js finds a library from the folder that it runs in.
-fn node(script: &str) -> Option<Command> {
+fn node(library: &str, script: &str) -> Option<Command> {
     let mut node = Command::new(tool("node")?);
-    node.current_dir(installed("node_modules/eventsource")?);
+    node.current_dir(installed(&format!("node_modules/{library}"))?);
     node.args(["--input-type=module", "--eval", script]);
     Some(node)
 }

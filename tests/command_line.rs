@@ -3,7 +3,7 @@
 mod support;
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{Error, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -213,19 +213,17 @@ fn printed_lines(server: &mut Server, count: usize) -> Vec<String> {
 fn an_address_that_cannot_be_had_is_one_line_and_exit_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
+    // In the words of the C library.
+    let (in_use, unavailable) = (Error::from_raw_os_error(98), Error::from_raw_os_error(99));
     let hint = "choose another with --listen; its port 0 picks a free one";
-    let line = format!(
-        "orderpay: can't listen on {address}: Address already in use (os error 98): {hint}"
-    );
+    let line = format!("orderpay: can't listen on {address}: {in_use}: {hint}");
     assert_eq!(
         run(orderpay().args(["--listen", "127.0.0.1:0", "--listen", &address])),
         one_line(1, &line)
     );
 
     // An address that is kept for documentation (RFC 5737), so no machine has it.
-    let line = format!(
-        "orderpay: can't listen on 192.0.2.1:80: Cannot assign requested address (os error 99): {hint}"
-    );
+    let line = format!("orderpay: can't listen on 192.0.2.1:80: {unavailable}: {hint}");
     assert_eq!(run(orderpay().args(["--listen", "192.0.2.1:80"])), one_line(1, &line));
 }
 

@@ -3,6 +3,9 @@
 //!
 //! Each function is one call of the C library that std links anyway.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("orderpay takes Linux: elsewhere the numbers in src/os.rs mean something else");
+
 use std::ffi::{c_int, c_ulong, c_void};
 use std::fs::File;
 use std::io;

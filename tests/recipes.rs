@@ -5,6 +5,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
@@ -76,6 +77,23 @@ fn compose_takes_the_file_and_what_it_runs_is_well() {
     assert!(folder.join("journal").exists(), "the journal is in the folder that is mounted");
     let check = words(&service["healthcheck"]["test"]);
     assert_eq!(check, ["CMD", "/orderpay", "healthcheck"]);
+}
+
+/// What its first line says to type, and README.md too.
+#[test]
+fn the_folder_of_compose_s_journal_belongs_to_the_user_of_the_image() {
+    const LINE: &str = "install -d -o 65534 journal";
+    assert!(recipe("compose.yaml").starts_with(&format!("# First: make image; {LINE}\n")));
+    assert!(include_str!("../README.md").contains(&format!("`{LINE}`")));
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return skipped("only root can give a folder to another user");
+    }
+    let folder = Folder::new();
+    let mut shell = Command::new("sh");
+    let (status, _) = Program::run(shell.args(["-c", LINE]).current_dir(folder.path()));
+    assert!(status.success());
+    let user = fs::metadata(folder.join("journal")).unwrap().uid();
+    assert!(include_str!("../Dockerfile").contains(&format!("\nUSER {user}:")), "{user}");
 }
 
 // Kubernetes.

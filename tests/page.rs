@@ -8,16 +8,17 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use support::browser::{Browser, Engine, Settings};
 use support::json::Json;
-use support::webdriver::Browser;
 use support::{Folder, HEARTBEAT, OPENING, PAID, Program, Server, skipped, stays_true, tool};
 
 /// A name that is no loopback address to the page, and leads to one nevertheless.
 const NETWORK_HOST: &str = "pay.example";
-const RESOLVER_RULES: &str = "--host-resolver-rules=MAP pay.example 127.0.0.1";
 
 const PROJECTOR: (u32, u32) = (1280, 720);
 const PHONE: (u32, u32) = (360, 740);
+
+const CHINESE: Settings = Settings { language: "zh-CN", size: PROJECTOR, dark: false };
 
 /// After a restart, or when it is looked at again, the page shows the true state within this time.
 const TRUE_STATE_WITHIN: Duration = Duration::from_secs(2);
@@ -32,24 +33,12 @@ struct Lesson {
 
 impl Lesson {
     fn start(options: &[&str]) -> Option<Lesson> {
-        Lesson::in_language("en-US", options)
+        Lesson::start_with(&Settings::default(), options)
     }
 
-    fn in_language(language: &str, options: &[&str]) -> Option<Lesson> {
-        let accept = format!("--accept-lang={language}");
-        let browser = Browser::start(&[&accept, RESOLVER_RULES])?;
-        Some(Lesson { server: Server::start(options), browser }).inspect(|it| it.resize(PROJECTOR))
-    }
-
-    /// Takes the size of a screen. A phone is one that is higher than wide.
-    fn resize(&self, (width, height): (u32, u32)) {
-        let parameters = Json::object([
-            ("width", Json::Number(width.into())),
-            ("height", Json::Number(height.into())),
-            ("deviceScaleFactor", Json::Number(1.0)),
-            ("mobile", (height > width).into()),
-        ]);
-        self.browser.devtools("Emulation.setDeviceMetricsOverride", parameters);
+    fn start_with(settings: &Settings, options: &[&str]) -> Option<Lesson> {
+        let browser = Browser::start_with(Engine::Chromium, settings)?;
+        Some(Lesson { server: Server::start(options), browser })
     }
 
     /// Opens the page of an order and waits until it waits.
@@ -68,11 +57,8 @@ impl Lesson {
         assert!(begin.elapsed() < TRUE_STATE_WITHIN, "{:?}", begin.elapsed());
     }
 
-    /// Waits in the page: to ask over and over from here would keep both sides busy with that.
     fn wait_until(&self, condition: &str) {
-        let look = format!("const look = () => ({condition}) ? done(true) : setTimeout(look, 20)");
-        let wait = format!("return new Promise((done) => {{ {look}; look(); }})");
-        assert_eq!(self.browser.run(&wait), Json::Bool(true));
+        self.browser.wait_until(condition);
     }
 
     fn open_panel(&self, id: &str) {
@@ -110,7 +96,7 @@ impl Lesson {
 
     /// No error, no violation of the Content-Security-Policy.
     fn assert_console_is_empty(&self) {
-        assert_eq!(self.browser.console(), [""; 0]);
+        assert_eq!(self.browser.console(), Some(vec![]));
     }
 
     /// A picture of what is to be seen once nothing moves any more.
@@ -265,7 +251,7 @@ fn a_restart_of_the_server_is_seen_within_two_seconds() {
     lesson.wait_for_state("paid");
     assert_eq!(lesson.browser.text("#connections"), "2");
     let other_than_network = |line: &String| !line.contains("net::ERR_");
-    assert!(!lesson.browser.console().iter().any(other_than_network));
+    assert!(!lesson.browser.console().unwrap().iter().any(other_than_network));
 }
 
 #[test]
@@ -329,7 +315,7 @@ fn a_seventh_tab_explains_why_it_has_no_connection_and_gets_one_in_its_turn() {
 
 #[test]
 fn it_speaks_the_browsers_language_and_changes_it_at_a_click() {
-    let Some(lesson) = Lesson::in_language("zh-CN", &[]) else { return };
+    let Some(lesson) = Lesson::start_with(&CHINESE, &[]) else { return };
     lesson.wait_for_payment_of("words");
     assert_eq!(lesson.browser.text("#state"), "等待支付");
     lesson.browser.click("#language");
@@ -416,31 +402,30 @@ fn axe_finds_nothing_that_shuts_somebody_out() {
     let Ok(axe) = fs::read_to_string("tests/.tools/node_modules/axe-core/axe.min.js") else {
         return skipped("axe-core is not installed in tests/.tools");
     };
-    let Some(lesson) = Lesson::start(&["--timeout", "3"]) else { return };
-    let check = |scene: &str| {
-        let violations = lesson.browser.run(&format!("{axe}; {AXE_RUN}"));
-        assert_eq!(violations, Json::List(vec![]), "{scene}");
-    };
-    lesson.wait_for_payment_of("axe");
-    for panel in ["wire", "terminal", "phone"] {
-        lesson.open_panel(panel);
+    for dark in [false, true] {
+        let settings = Settings { dark, ..Settings::default() };
+        let Some(lesson) = Lesson::start_with(&settings, &["--timeout", "3"]) else { return };
+        let check = |scene: &str| {
+            let violations = lesson.browser.run(&format!("{axe}; {AXE_RUN}"));
+            assert_eq!(violations, Json::List(vec![]), "{scene}, dark: {dark}");
+        };
+        lesson.wait_for_payment_of("axe");
+        for panel in ["wire", "terminal", "phone"] {
+            lesson.open_panel(panel);
+        }
+        check("waiting");
+        lesson.wait_for_state("timed-out");
+        check("timed out");
+        lesson.browser.click("#again");
+        lesson.wait_for_state("waiting");
+        lesson.browser.click("#pay");
+        lesson.wait_for_state("paid");
+        check("paid");
+        lesson.browser.resize(PHONE);
+        check("paid, on a phone");
+        let width = lesson.browser.run("return document.documentElement.scrollWidth");
+        assert_eq!(width, Json::Number(PHONE.0.into()), "nothing stands out sideways");
     }
-    check("waiting");
-    lesson.wait_for_state("timed-out");
-    check("timed out");
-    lesson.browser.prefer("prefers-color-scheme", "dark");
-    check("timed out, dark");
-    lesson.browser.click("#again");
-    lesson.wait_for_state("waiting");
-    lesson.browser.click("#pay");
-    lesson.wait_for_state("paid");
-    check("paid, dark");
-    lesson.browser.prefer("prefers-color-scheme", "light");
-    check("paid");
-    lesson.resize(PHONE);
-    check("paid, on a phone");
-    let width = lesson.browser.run("return document.documentElement.scrollWidth");
-    assert_eq!(width, Json::Number(PHONE.0.into()), "nothing stands out sideways");
 }
 
 const AXE_RUN: &str = "return axe.run().then(({ violations }) => violations.map(({ id, nodes }) =>
@@ -464,14 +449,11 @@ fn screenshots() {
     lesson.browser.click("#pay");
     lesson.wait_for_step("ok");
     lesson.picture("paid");
-    lesson.browser.prefer("prefers-color-scheme", "dark");
-    lesson.picture("dark");
-    lesson.browser.prefer("prefers-color-scheme", "light");
 
-    lesson.resize(PHONE);
+    lesson.browser.resize(PHONE);
     lesson.wait_for_payment_of("1");
     lesson.picture("phone");
-    lesson.resize(PROJECTOR);
+    lesson.browser.resize(PROJECTOR);
     lesson.server = Server::start(&["--timeout", "2"]);
     lesson.wait_for_payment_of("1");
     lesson.wait_for_state("timed-out");

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use orderpay::journal::{HEADER, Journal, Record};
 use orderpay::order::{OrderId, OrderResult};
+use support::browser::{Browser, Engine};
 use support::server::orderpay;
-use support::webdriver::Browser;
 use support::{Folder, PAID, Program, Server, Stream, eventually};
 
 fn start(journal: &Path) -> Server {
@@ -126,7 +126,7 @@ fn time_is_counted_from_the_settlement_and_a_clock_that_jumps_loses_nothing() {
 
 #[test]
 fn a_page_that_was_cut_off_shows_what_was_paid_before_the_server_was_killed_once_more() {
-    let Some(browser) = Browser::start(&[]) else { return };
+    let Some(browser) = Browser::start(Engine::Chromium) else { return };
     let folder = Folder::new();
     let journal = folder.join("journal");
     let server = start(&journal);

@@ -2,10 +2,12 @@
 
 mod support;
 
+use std::fs;
+
+use support::browser::{Browser, Emulation, Engine, Settings, in_every_engine};
 use support::json::Json;
 use support::sse::{Event, Parser};
-use support::webdriver::Browser;
-use support::{Folder, mask_date};
+use support::{Folder, Server, eventually, mask_date};
 
 /// What a browser dispatches: type, data, last event ID.
 type Dispatched = (&'static str, &'static str, &'static str);
@@ -93,21 +95,63 @@ fn only_dates_are_masked() {
     assert_eq!(mask_date(raw), "HTTP/1.1 200 OK\r\nDate: …\r\n\r\nDate");
 }
 
-#[test]
-fn the_browser_can_be_driven() {
-    let Some(browser) = Browser::start(&["--accept-lang=zh-CN", "--window-size=800,600"]) else {
-        return;
-    };
-    browser.open("data:text/html,<button onclick='out.value=1+1;console.error(7)'>add</button><output id=out>");
-    browser.click("button");
-    assert_eq!(browser.wait_for_text("#out", "2"), "2");
-    assert_eq!(browser.run("return navigator.language + innerWidth"), "zh-CN800".into());
-    browser.prefer("prefers-color-scheme", "dark");
-    browser.wait_until("return matchMedia('(prefers-color-scheme: dark)').matches");
-    assert!(
-        browser.console().iter().any(|line| line.starts_with("SEVERE") && line.ends_with(" 7"))
+in_every_engine!(a_browser_can_be_driven);
+fn a_browser_can_be_driven(engine: Engine) {
+    let settings = Settings { language: "zh-CN", size: (800, 600), dark: true };
+    let Some(browser) = Browser::start_with(engine, &settings) else { return };
+    let server = Server::start(&[]);
+    browser.open(&server.url("/healthz"));
+    browser.run(
+        "document.head.innerHTML = `<meta name=viewport content=width=device-width>`;
+         document.body.innerHTML = `<input><button>add</button><output></output>`;
+         const [field, button, output] = document.body.children;
+         button.onclick = () => output.textContent = Number(field.value) + 1;",
     );
+    browser.type_into("input", "1");
+    browser.click("button");
+    assert_eq!(browser.wait_for_text("output", "2"), "2");
+    let seen = "return `${navigator.language} ${innerWidth}x${innerHeight}`";
+    assert_eq!(browser.run(seen), "zh-CN 800x600".into());
+    browser.wait_until("matchMedia('(prefers-color-scheme: dark)').matches");
+    browser.resize((360, 740));
+    browser.wait_until("innerWidth === 360 && innerHeight === 740");
+}
 
+in_every_engine!(a_console_tells_of_errors_and_violations_once);
+fn a_console_tells_of_errors_and_violations_once(engine: Engine) {
+    let Some(browser) = Browser::start(engine) else { return };
+    let server = Server::start(&[]);
+    browser.open(&server.url("/healthz"));
+    let script = "Object.assign(document.createElement('script'), { text: 'nowhere' })";
+    let image = "Object.assign(new Image(), { src: 'http://127.0.0.2/icon.svg' })";
+    browser.run(&format!("document.body.append({script})"));
+    browser.open(&server.url("/sse/test"));
+    browser.run(&format!("document.body.append({image})"));
+    let Some(mut lines) = browser.console() else { return assert_eq!(engine, Engine::WebKit) };
+    for word in ["nowhere", "http://127.0.0.2/icon.svg"] {
+        eventually(word, || {
+            lines.extend(browser.console().unwrap());
+            lines.iter().any(|line| line.contains(word)).then_some(())
+        });
+    }
+    assert_eq!(browser.console(), Some(vec![]));
+}
+
+in_every_engine!(a_page_can_be_made_to_believe_something);
+fn a_page_can_be_made_to_believe_something(engine: Engine) {
+    let Some(browser) = Browser::start(engine) else { return };
+    for (what, query) in
+        [(Emulation::Print, "print"), (Emulation::ForcedColors, "(forced-colors: active)")]
+    {
+        if browser.emulate(what) {
+            browser.wait_until(&format!("matchMedia('{query}').matches"));
+        }
+    }
+}
+
+in_every_engine!(a_browser_has_windows_and_a_picture_of_each);
+fn a_browser_has_windows_and_a_picture_of_each(engine: Engine) {
+    let Some(browser) = Browser::start(engine) else { return };
     let first = browser.window();
     let second = browser.new_window();
     assert_eq!(browser.windows().len(), 2);
@@ -117,5 +161,8 @@ fn the_browser_can_be_driven() {
 
     let folder = Folder::new();
     browser.screenshot(&folder.join("page.png"));
-    assert!(std::fs::read(folder.join("page.png")).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"));
+    let png = fs::read(folder.join("page.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"));
+    // PNG, section 11.2.2: width and height are the first fields of the first chunk.
+    assert_eq!(png[16..24], [0, 0, 5, 0, 0, 0, 2, 208], "1280 × 720");
 }

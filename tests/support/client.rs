@@ -147,7 +147,7 @@ impl Client {
         self.received.clone()
     }
 
-    fn try_exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
+    pub fn try_exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let deadline = Instant::now() + PATIENCE;
         while self.received.len() < length {
             self.try_more(deadline)?;

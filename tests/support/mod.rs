@@ -3,6 +3,7 @@
 //! Each file in `tests/` is a program of its own that says `mod support;` and uses a part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod browser;
 pub mod client;
 pub mod disk;
 pub mod event_source;
@@ -20,7 +21,6 @@ pub mod slow_line;
 pub mod sse;
 pub mod tampering;
 pub mod tool;
-pub mod webdriver;
 
 pub use client::{Client, Stream};
 pub use disk::SmallDisk;
@@ -29,7 +29,7 @@ pub use http::{Answer, mask_date, request};
 pub use network::own_network;
 pub use program::Program;
 pub use server::Server;
-pub use tool::{skipped, tool};
+pub use tool::{packaged, skipped, tool};
 
 use std::thread;
 use std::time::{Duration, Instant};

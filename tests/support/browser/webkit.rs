@@ -1,0 +1,93 @@
+//! WebKitGTK's MiniBrowser, by a `WebKitWebDriver` of its own, on a display of its own.
+
+use std::env::consts::ARCH;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::super::json::Json;
+use super::super::{Folder, Program, eventually, packaged, skipped};
+use super::webdriver::Session;
+use super::{Driver, Emulation, Settings};
+
+const PACKAGE: &str = "webkit2gtk-driver";
+
+/// WebKitGTK speaks the language of its locale: any that the C library can load under that name.
+const SOME_LOCALE: &str = "/usr/lib/locale/C.utf8";
+
+pub struct WebKit {
+    session: Session,
+    // Dropped in this order.
+    _driver: Program,
+    _display: Program,
+    _home: Folder,
+}
+
+impl WebKit {
+    pub fn start(settings: &Settings) -> Option<WebKit> {
+        let driver = packaged("WebKitWebDriver", PACKAGE)?;
+        let (minibrowser, xvfb) = (minibrowser()?, packaged("Xvfb", "xvfb")?);
+        let display = Program::start(Command::new(xvfb).args([
+            "-displayfd",
+            "1",
+            "-screen",
+            "0",
+            "1600x1200x24",
+            "-nolisten",
+            "tcp",
+        ]));
+        let number = display.wait_for_stdout("\n");
+        let home = Folder::new();
+        let locale = format!("{}.UTF-8", settings.language.replace('-', "_"));
+        symlink(SOME_LOCALE, home.join(&locale)).expect("a locale");
+        let mut command = Command::new(driver);
+        command.arg("--port=0").env("DISPLAY", format!(":{}", number.trim_end()));
+        command.envs(["HOME", "XDG_RUNTIME_DIR", "TMPDIR", "LOCPATH"].map(|it| (it, home.path())));
+        command.env("LC_ALL", locale).env_remove("WAYLAND_DISPLAY");
+        let driver = Program::start(&mut command);
+        let port = eventually("WebKitWebDriver's port", || driver.listening_port());
+        // A window without bars can have any size.
+        let mut arguments = vec!["--automation".into(), "--full-screen".into()];
+        arguments.extend(settings.dark.then(|| "--dark-mode".into()));
+        let options = Json::object([
+            ("binary", minibrowser.to_string_lossy().as_ref().into()),
+            ("args", arguments.into()),
+        ]);
+        let session = Session::new(port, Json::object([("webkitgtk:browserOptions", options)]));
+        Some(WebKit { session, _driver: driver, _display: display, _home: home })
+    }
+}
+
+impl Driver for WebKit {
+    fn command(&self, name: &str, parameters: Json) -> io::Result<Json> {
+        self.session.command(name, &parameters)
+    }
+
+    fn resize(&self, (width, height): (u32, u32)) {
+        let [width, height] = [width, height].map(|it| Json::Number(it.into()));
+        let size = Json::object([("width", width), ("height", height)]);
+        self.command("SetWindowRect", size).expect("a window of that size");
+    }
+
+    /// WebKit tells nobody what the console says of a session that nothing is kept of, and an automated one is such.
+    fn console(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    fn emulate(&self, _: Emulation) -> bool {
+        false
+    }
+}
+
+/// Debian keeps it beside the library, whose version is in the path.
+fn minibrowser() -> Option<PathBuf> {
+    let libraries = fs::read_dir(format!("/usr/lib/{ARCH}-linux-gnu")).ok()?.flatten();
+    let of_webkit = libraries.filter(|it| it.file_name().to_string_lossy().starts_with("webkit"));
+    let found = of_webkit.map(|it| it.path().join("MiniBrowser")).find(|file| file.is_file());
+    if found.is_none() {
+        skipped(&format!("MiniBrowser is not installed ({PACKAGE})"));
+    }
+    found
+}

@@ -17,7 +17,6 @@ user_pref("browser.startup.page", 0);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
-user_pref("network.dns.localDomains", "pay.example");
 "#;
 
 /// What the console says of pages, and no more from now on.

@@ -1,0 +1,102 @@
+//! The page in a browser: what it shows, and what it has to click on. No other file need know its elements.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::browser::{Browser, Engine, Settings};
+use super::json::Json;
+use super::{Server, stays_true};
+
+/// A browser that meant to come back would have done so by then: its retry time is one second.
+const NO_RETURN_WITHIN: Duration = Duration::from_millis(1500);
+
+/// A server with its page in a browser.
+pub struct Lesson {
+    pub server: Server,
+    pub browser: Browser,
+}
+
+impl Lesson {
+    pub fn start(engine: Engine, options: &[&str]) -> Option<Lesson> {
+        Lesson::start_with(engine, &Settings::default(), options)
+    }
+
+    pub fn start_with(engine: Engine, settings: &Settings, options: &[&str]) -> Option<Lesson> {
+        let browser = Browser::start_with(engine, settings)?;
+        Some(Lesson { server: Server::start(options), browser })
+    }
+
+    /// Opens the page of an order and waits until it waits.
+    pub fn wait_for_payment_of(&self, order: &str) {
+        self.browser.open(&self.server.url(&format!("/sse/test/{order}")));
+        self.wait_for_state("waiting");
+    }
+
+    pub fn wait_for_state(&self, state: &str) {
+        self.wait_until(&format!("document.body.dataset.state === '{state}'"));
+    }
+
+    pub fn wait_until(&self, condition: &str) {
+        self.browser.wait_until(condition);
+    }
+
+    pub fn open_panel(&self, id: &str) {
+        self.browser.click(&format!("#{id} summary"));
+    }
+
+    /// The names of the steps in the diagram, in their order.
+    pub fn steps(&self) -> Vec<String> {
+        self.texts("[...document.querySelectorAll('.step')].map((step) => step.dataset.step)")
+    }
+
+    fn texts(&self, expression: &str) -> Vec<String> {
+        let list = self.browser.run(&format!("return {expression}"));
+        list.list().iter().map(|text| text.text().to_owned()).collect()
+    }
+
+    pub fn wait_for_step(&self, name: &str) {
+        self.wait_until(&format!("document.querySelector('.step.{name}') !== null"));
+    }
+
+    /// What the diagram says at the arrow of that name.
+    pub fn note(&self, step: &str) -> String {
+        self.wait_for_step(step);
+        self.browser.text(&format!(".step.{step} .note"))
+    }
+
+    pub fn messages(&self) -> Vec<String> {
+        self.texts("[...document.querySelectorAll('#message > p')].map((p) => p.textContent)")
+    }
+
+    /// The lines that the wire shows.
+    pub fn wire_lines(&self) -> Vec<String> {
+        self.texts("[...document.querySelectorAll('#lines .line code')].map((c) => c.textContent)")
+    }
+
+    pub fn is_enabled(&self, css: &str) -> bool {
+        self.browser.run(&format!("return !document.querySelector('{css}').disabled"))
+            == Json::Bool(true)
+    }
+
+    /// No error, no violation of the Content-Security-Policy, as far as the engine tells.
+    pub fn assert_console_is_empty(&self) {
+        assert_eq!(self.browser.console().unwrap_or_default(), [""; 0]);
+    }
+
+    /// A picture of what is to be seen once nothing moves any more.
+    pub fn picture(&self, name: &str) {
+        self.wait_until("document.getAnimations().length === 0");
+        let folder = Path::new("tests/screenshots");
+        fs::create_dir_all(folder).unwrap();
+        let engine = format!("{:?}", self.browser.engine).to_lowercase();
+        self.browser.screenshot(&folder.join(format!("{name}-{engine}.png")));
+    }
+
+    /// Nobody comes back for the order.
+    pub fn assert_nobody_returns(&self, waiters: usize) {
+        stays_true(NO_RETURN_WITHIN, "nobody comes back", || {
+            self.server.logged("event=waiting").len() == waiters
+        });
+    }
+}

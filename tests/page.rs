@@ -7,8 +7,9 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use support::browser::{ENGINES, Engine, Settings, in_every_engine};
+use support::browser::{Emulation, Engine, Settings, in_every_engine};
 use support::json::Json;
+use support::lesson::PANELS;
 use support::{
     Folder, HEARTBEAT, Lesson, OPENING, PAID, Program, Server, eventually, skipped, tool,
 };
@@ -50,11 +51,10 @@ fn the_diagram_draws_what_the_server_logs(engine: Engine) {
     lesson.wait_for_payment_of("drawn");
     lesson.open_panel("wire");
     lesson.wait_for_step("secondHeartbeat");
-    lesson.browser.click("#lose");
-    lesson.wait_for_state("reconnecting");
+    lesson.lose_connection();
     lesson.wait_for_state("waiting");
     lesson.wait_for_step("heartbeat");
-    lesson.browser.click("#pay");
+    lesson.pay();
     let delivered = lesson.note("ok");
     lesson.wait_for_state("paid");
     lesson.server.wait_for_log("event=paid order=drawn");
@@ -114,7 +114,7 @@ fn when_time_runs_out_the_page_says_so_and_offers_to_wait_again(engine: Engine) 
     lesson.assert_nobody_returns(1);
 
     assert!(lesson.is_enabled("#pay"), "the platform is late");
-    lesson.browser.click("#pay");
+    lesson.pay();
     lesson.wait_for_step("ok");
     lesson.browser.click("#again");
     lesson.wait_for_state("paid");
@@ -130,14 +130,14 @@ in_every_engine!(order_1_can_be_waited_for_again_and_again);
 fn order_1_can_be_waited_for_again_and_again(engine: Engine) {
     let Some(lesson) = Lesson::start(engine, &["--timeout", "5"]) else { return };
     lesson.wait_for_payment_of("1");
-    lesson.browser.click("#pay");
+    lesson.pay();
     lesson.wait_for_state("paid");
     lesson.browser.click("#wait");
     lesson.wait_for_state("waiting");
     assert!(!lesson.is_enabled("#pay"), "waiting for the timeout");
     lesson.browser.click("#wait");
     assert!(lesson.is_enabled("#pay"));
-    lesson.browser.click("#pay");
+    lesson.pay();
     lesson.wait_for_state("paid");
     lesson.browser.click("#again");
     lesson.wait_for_state("waiting");
@@ -154,7 +154,7 @@ fn a_restart_of_the_server_is_seen_within_two_seconds(engine: Engine) {
     lesson.wait_for_step("unanswered");
     lesson.server = Server::start_on(&address, &[]);
     assert_shows_true_state(&lesson, "waiting");
-    lesson.browser.click("#pay");
+    lesson.pay();
     lesson.wait_for_state("paid");
     assert_eq!(lesson.browser.text("#connections"), "2");
     let other_than_network = |line: &String| !line.contains("net::ERR_");
@@ -212,7 +212,7 @@ fn a_seventh_tab_explains_why_it_has_no_connection_and_gets_one_in_its_turn(engi
     assert!(lesson.browser.text("#crowded").contains("six connections"));
 
     lesson.browser.switch_to(&tabs[0]);
-    lesson.browser.click("#pay");
+    lesson.pay();
     lesson.wait_for_state("paid");
     lesson.browser.switch_to(&tabs[1]);
     lesson.browser.close_window();
@@ -226,7 +226,7 @@ in_every_engine!(it_speaks_the_browsers_language_and_changes_it_at_a_click);
 fn it_speaks_the_browsers_language_and_changes_it_at_a_click(engine: Engine) {
     let Some(lesson) = Lesson::start_with(engine, &CHINESE, &[]) else { return };
     lesson.wait_for_payment_of("words");
-    assert_eq!(lesson.browser.text("#state"), "等待支付");
+    assert_eq!(lesson.state_in_words(), "等待支付");
     lesson.browser.click("#language");
     lesson.browser.wait_for_text("#state", "Waiting for payment");
     assert_eq!(lesson.browser.text("#pay"), "Pay");
@@ -327,7 +327,7 @@ fn axe_finds_nothing_that_shuts_somebody_out(engine: Engine) {
             assert_eq!(violations, Json::List(vec![]), "{scene}, dark: {dark}");
         };
         lesson.wait_for_payment_of("axe");
-        for panel in ["wire", "terminal", "phone"] {
+        for panel in PANELS {
             lesson.open_panel(panel);
         }
         check("waiting");
@@ -335,7 +335,7 @@ fn axe_finds_nothing_that_shuts_somebody_out(engine: Engine) {
         check("timed out");
         lesson.browser.click("#again");
         lesson.wait_for_state("waiting");
-        lesson.browser.click("#pay");
+        lesson.pay();
         lesson.wait_for_state("paid");
         check("paid");
         lesson.browser.resize(PHONE);
@@ -356,25 +356,55 @@ fn all_of_it_together_is_small() {
     assert!(size < LIMIT, "{size} bytes");
 }
 
+in_every_engine!(
+    #[ignore = "makes pictures, checks nothing"]
+    screenshots
+);
 /// `make screenshots`: for people to look at.
-#[test]
-#[ignore = "makes pictures, checks nothing"]
-fn screenshots() {
-    for engine in ENGINES {
-        let Some(mut lesson) = Lesson::start(engine, &[]) else { continue };
-        lesson.wait_for_payment_of("1");
-        lesson.picture("waiting");
-        lesson.browser.click("#pay");
-        lesson.wait_for_step("ok");
-        lesson.picture("paid");
+fn screenshots(engine: Engine) {
+    let Some(mut lesson) = Lesson::start(engine, &[]) else { return };
+    lesson.wait_for_payment_of("pictures");
+    for seconds in [1, 10] {
+        lesson.wait_until(&format!("performance.now() > {seconds}000"));
+        lesson.picture(&format!("waiting-{seconds}s"));
+    }
+    for panel in PANELS {
+        lesson.open_panel(panel);
+        lesson.picture(&format!("panel-{panel}"));
+        lesson.close_panel(panel);
+    }
+    lesson.pay();
+    lesson.wait_for_step("ok");
+    lesson.picture("paid");
 
-        lesson.browser.resize(PHONE);
-        lesson.wait_for_payment_of("1");
-        lesson.picture("phone");
-        lesson.browser.resize(PROJECTOR);
-        lesson.server = Server::start(&["--timeout", "2"]);
-        lesson.wait_for_payment_of("1");
-        lesson.wait_for_state("timed-out");
-        lesson.picture("timed-out");
+    lesson.wait_for_payment_of("away");
+    lesson.lose_connection();
+    lesson.server.payback("away");
+    lesson.wait_for_state("paid");
+    lesson.picture("paid-while-away");
+
+    for (medium, name) in [(Emulation::Print, "print"), (Emulation::ForcedColors, "forced-colors")]
+    {
+        lesson.wait_for_payment_of(name);
+        if lesson.browser.emulate(medium) {
+            lesson.picture(name);
+        } else {
+            eprintln!("{engine:?} can't show {name}");
+        }
+    }
+    lesson.server = Server::start(&["--timeout", "2"]);
+    lesson.wait_for_payment_of("late");
+    lesson.wait_for_state("timed-out");
+    lesson.picture("timed-out");
+    drop(lesson);
+
+    let dark = Settings { dark: true, ..Settings::default() };
+    let phone = Settings { size: PHONE, ..Settings::default() };
+    for (settings, name) in [(dark, "dark"), (phone, "phone"), (CHINESE, "chinese")] {
+        let Some(lesson) = Lesson::start_with(engine, &settings, &[]) else { return };
+        lesson.wait_for_payment_of(name);
+        lesson.pay();
+        lesson.wait_for_step("ok");
+        lesson.picture(name);
     }
 }

@@ -140,13 +140,23 @@ fn a_console_tells_of_errors_and_violations_once(engine: Engine) {
 in_every_engine!(a_page_can_be_made_to_believe_something);
 fn a_page_can_be_made_to_believe_something(engine: Engine) {
     let Some(browser) = Browser::start(engine) else { return };
-    for (what, query) in
-        [(Emulation::Print, "print"), (Emulation::ForcedColors, "(forced-colors: active)")]
-    {
-        if browser.emulate(what) {
-            browser.wait_until(&format!("matchMedia('{query}').matches"));
-        }
-    }
+    let server = Server::start(&[]);
+    let has_style = |order: usize| {
+        browser.wait_until(&format!("getComputedStyle(document.body).order === '{order}'"));
+    };
+    browser.open(&server.url("/healthz"));
+    browser.run(
+        "document.head.innerHTML = `<style>
+             body { order: 1 }
+             @media print { body { order: 2 } }
+             @media (forced-colors: active) { body { order: 3 } }
+         </style>`;",
+    );
+    has_style(1);
+    assert!(browser.emulate(Emulation::Print));
+    has_style(2);
+    assert_eq!(browser.emulate(Emulation::ForcedColors), engine != Engine::WebKit);
+    has_style(if engine == Engine::WebKit { 2 } else { 3 });
 }
 
 in_every_engine!(a_browser_has_windows_and_a_picture_of_each);

@@ -26,26 +26,28 @@ pub enum Engine {
     WebKit,
 }
 
-pub const ENGINES: [Engine; 3] = [Engine::Chromium, Engine::Firefox, Engine::WebKit];
-
-/// Makes three tests of the function of that name: `NAME::in_chromium`, `NAME::in_firefox`, `NAME::in_webkit`.
+/// Makes three tests of the function of that name: `NAME::in_chromium`, `NAME::in_firefox`, `NAME::in_webkit`; each
+/// with these attributes.
 #[allow(unused_macros)]
 macro_rules! in_every_engine {
-    ($name:ident) => {
+    ($(#[$attribute:meta])* $name:ident) => {
         mod $name {
             use crate::support::browser::Engine;
 
             #[test]
+            $(#[$attribute])*
             fn in_chromium() {
                 super::$name(Engine::Chromium);
             }
 
             #[test]
+            $(#[$attribute])*
             fn in_firefox() {
                 super::$name(Engine::Firefox);
             }
 
             #[test]
+            $(#[$attribute])*
             fn in_webkit() {
                 super::$name(Engine::WebKit);
             }
@@ -74,9 +76,9 @@ impl Default for Settings {
 /// What a page can be made to believe while it is open.
 #[derive(Clone, Copy, Debug)]
 pub enum Emulation {
-    /// `@media print`
+    /// That it is shown in `@media print`.
     Print,
-    /// `forced-colors: active`
+    /// That `forced-colors` are `active`.
     ForcedColors,
 }
 

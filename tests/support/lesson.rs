@@ -11,6 +11,9 @@ use super::{Server, stays_true};
 /// A browser that meant to come back would have done so by then: its retry time is one second.
 const NO_RETURN_WITHIN: Duration = Duration::from_millis(1500);
 
+/// What can be opened beside the diagram, by its id.
+pub const PANELS: [&str; 3] = ["wire", "terminal", "phone"];
+
 /// A server with its page in a browser.
 pub struct Lesson {
     pub server: Server,
@@ -41,8 +44,31 @@ impl Lesson {
         self.browser.wait_until(condition);
     }
 
+    /// Pays as the platform would, from the page.
+    pub fn pay(&self) {
+        self.browser.click("#pay");
+    }
+
+    /// Loses the connection, to which the page comes back in a second.
+    pub fn lose_connection(&self) {
+        self.browser.click("#lose");
+        self.wait_for_state("reconnecting");
+    }
+
+    pub fn state_in_words(&self) -> String {
+        self.browser.text("#state")
+    }
+
+    pub fn wait_for_message(&self, text: &str) {
+        self.browser.wait_for_text("#message", text);
+    }
+
     pub fn open_panel(&self, id: &str) {
         self.browser.click(&format!("#{id} summary"));
+    }
+
+    pub fn close_panel(&self, id: &str) {
+        self.open_panel(id); // it is the same button
     }
 
     /// The names of the steps in the diagram, in their order.

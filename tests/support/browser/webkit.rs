@@ -17,6 +17,15 @@ const PACKAGE: &str = "webkit2gtk-driver";
 /// WebKitGTK speaks the language of its locale: any that the C library can load under that name.
 const SOME_LOCALE: &str = "/usr/lib/locale/C.utf8";
 
+/// Exchanges `print` and `screen` in the media of the style sheets and of their rules.
+const PAPER: &str = "
+    const other = { print: 'screen', screen: 'print' };
+    for (const sheet of document.styleSheets) {
+        for (const { media } of [sheet, ...sheet.cssRules]) {
+            if (media) media.mediaText = media.mediaText.replace(/print|screen/g, (it) => other[it]);
+        }
+    }";
+
 pub struct WebKit {
     session: Session,
     // Dropped in this order.
@@ -76,8 +85,16 @@ impl Driver for WebKit {
         None
     }
 
-    fn emulate(&self, _: Emulation) -> bool {
-        false
+    /// It knows no forced colors, and print only on paper: so the style sheets are told that the screen is paper.
+    fn emulate(&self, what: Emulation) -> bool {
+        match what {
+            Emulation::ForcedColors => false,
+            Emulation::Print => {
+                let arguments = Json::object([("script", PAPER.into()), ("args", vec![].into())]);
+                self.command("ExecuteScript", arguments).expect(PAPER);
+                true
+            }
+        }
     }
 }
 

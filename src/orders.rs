@@ -105,8 +105,8 @@ pub enum Admission {
     Waits(u64, Serial),
     /// It waits in this round, once that has been opened: [`Orders::open_round`].
     Opens(u64),
-    /// It gets the result of this round.
-    Gets(u64, OrderResult),
+    /// It gets the result of this round, which is known for so long.
+    Gets(u64, OrderResult, Duration),
     /// There is no room for another waiter.
     Full,
 }
@@ -174,7 +174,8 @@ impl<W: Clone> Orders<W> {
             None => !last.written,
         };
         if let Some(last) = self.settlement(id).filter(gets) {
-            Admission::Gets(last.round, last.result.clone())
+            let age = opened.saturating_duration_since(last.at);
+            Admission::Gets(last.round, last.result.clone(), age)
         } else if self.counts().0 >= self.limits.waiters {
             Admission::Full
         } else if id.has_rounds() && self.is_over(id) {
@@ -429,7 +430,7 @@ mod tests {
                     (round, false)
                 }
                 Admission::Waits(round, _) => (round, false),
-                Admission::Gets(round, _) => {
+                Admission::Gets(round, ..) => {
                     self.orders.written(&id(order), round);
                     (round, true)
                 }

@@ -109,9 +109,10 @@ impl Waiters {
                 lock(&self.table).store.orders.take(id, serial);
                 self.events.record_waiter(Event::Vanished, id, stream);
             }
-            Admission::Gets(round, result) => {
+            Admission::Gets(round, result, age) => {
                 self.events.record_waiter(Event::Fetched, id, stream);
-                let bytes = [&opening(round)[..], sse::paid(&result).as_bytes()].concat();
+                let result = sse::settled(age) + &sse::paid(&result);
+                let bytes = [&opening(round)[..], result.as_bytes()].concat();
                 self.end(slice::from_ref(stream), &bytes, Some((id, round)));
             }
             Admission::Full => self.turn_away(id, stream),

@@ -1,9 +1,10 @@
 // The order that this page is about, as the server wrote it into the page.
 
-const { order, timeout, token } = document.querySelector('meta[name=orderpay]').dataset;
+const { order, timeout, heartbeat, token } = document.querySelector('meta[name=orderpay]').dataset;
 
 export { order };
 export const timeoutSeconds = Number(timeout);
+export const heartbeatSeconds = Number(heartbeat);
 export const needsToken = token === 'true';
 export const waitUrl = new URL(`orderpay/${order}`, document.baseURI);
 export const payUrl = new URL(`payback/${order}`, document.baseURI);

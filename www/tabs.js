@@ -2,11 +2,14 @@
 //
 // Over HTTP/1.1 a browser opens at most six connections to one host, and all its tabs share them. Six waiting tabs
 // would leave none to pay with, nor to load a seventh page: it would hang in silence. So each stream takes a ticket;
-// the five oldest tickets hold a connection, and the sixth connection stays free.
+// the five oldest tickets hold a connection, and the sixth connection stays free. HTTP/2 carries all streams on one
+// connection, so that there nobody needs to wait.
 
 const STREAMS = 5;
 const ANSWERS_WITHIN_MS = 200;
 const ASK_AGAIN_MS = 2000;
+
+const isLimited = !/^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol ?? '');
 
 const channel = new BroadcastChannel('orderpay');
 const thisTab = Math.random();
@@ -26,6 +29,7 @@ export function giveBack(ticket) {
 
 /** Whether this ticket is among the oldest, all tabs together. */
 export async function mayConnect(ticket) {
+  if (!isLimited) return true;
   const byTab = await ticketsByTab();
   const older = [...byTab.values()].flat().filter((other) => other < ticket);
   return older.length < STREAMS;
@@ -54,5 +58,3 @@ channel.addEventListener('message', ({ data }) => {
   if (data.question) channel.postMessage({ tab: thisTab, tickets: [...tickets] });
   if (data.free) wake();
 });
-
-addEventListener('pagehide', () => tickets.forEach(giveBack));

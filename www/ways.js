@@ -1,5 +1,6 @@
 // Other ways to take part: the lines for a terminal, and the code for a phone.
 
+import { element, make } from './dom.js';
 import { needsToken, payUrl, waitUrl } from './order.js';
 import { qrPath, qrRows } from './qr.js';
 import { showWord } from './words.js';
@@ -7,7 +8,6 @@ import { showWord } from './words.js';
 /** Hosts that mean this computer to whoever uses them. */
 const LOOPBACK = /^((.*\.)?localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\])$/;
 
-const element = (id) => document.getElementById(id);
 const bearer = needsToken ? ' -H "Authorization: Bearer TOKEN"' : '';
 const payLine = `curl${bearer} ${payUrl}`;
 
@@ -32,10 +32,9 @@ function showLines(id, lines) {
 }
 
 function lineToCopy(text) {
-  const item = document.createElement('li');
-  const code = document.createElement('code');
-  code.textContent = text;
-  const button = document.createElement('button');
+  const item = make('li');
+  const code = make('code', '', text);
+  const button = make('button');
   showWord(button, 'copy');
   button.addEventListener('click', () => copy(code, button));
   item.append(code, button);

@@ -12,7 +12,7 @@ use super::{Server, stays_true};
 const NO_RETURN_WITHIN: Duration = Duration::from_millis(1500);
 
 /// What can be opened beside the diagram, by its id.
-pub const PANELS: [&str; 3] = ["wire", "terminal", "phone"];
+pub const PANELS: [&str; 4] = ["wire", "code", "terminal", "phone"];
 
 /// A server with its page in a browser.
 pub struct Lesson {
@@ -63,12 +63,11 @@ impl Lesson {
         self.browser.wait_for_text("#message", text);
     }
 
+    /// Opens a panel, and so closes the one that is open.
     pub fn open_panel(&self, id: &str) {
-        self.browser.click(&format!("#{id} summary"));
-    }
-
-    pub fn close_panel(&self, id: &str) {
-        self.open_panel(id); // it is the same button
+        if self.is_true(&format!("document.getElementById('{id}').hidden")) {
+            self.browser.click(&format!("nav [aria-controls={id}]"));
+        }
     }
 
     /// The names of the steps in the diagram, in their order.
@@ -85,7 +84,12 @@ impl Lesson {
         self.wait_until(&format!("document.querySelector('.step.{name}') !== null"));
     }
 
-    /// What the diagram says at the arrow of that name.
+    /// What stands at the step of that name: on its arrow, and beside it.
+    pub fn label(&self, step: &str) -> String {
+        self.wait_for_step(step);
+        self.browser.text(&format!(".step.{step} .label"))
+    }
+
     pub fn note(&self, step: &str) -> String {
         self.wait_for_step(step);
         self.browser.text(&format!(".step.{step} .note"))
@@ -95,14 +99,18 @@ impl Lesson {
         self.texts("[...document.querySelectorAll('#message > p')].map((p) => p.textContent)")
     }
 
-    /// The lines that the wire shows.
-    pub fn wire_lines(&self) -> Vec<String> {
-        self.texts("[...document.querySelectorAll('#lines .line code')].map((c) => c.textContent)")
+    /// What the wire shows of a request, a head, or the lines of a stream.
+    pub fn wire_lines(&self, kind: &str) -> Vec<String> {
+        let codes = format!("document.querySelectorAll('#lines .{kind} code')");
+        self.texts(&format!("[...{codes}].map((code) => code.textContent)"))
     }
 
     pub fn is_enabled(&self, css: &str) -> bool {
-        self.browser.run(&format!("return !document.querySelector('{css}').disabled"))
-            == Json::Bool(true)
+        self.is_true(&format!("document.querySelector('{css}').ariaDisabled !== 'true'"))
+    }
+
+    pub fn is_true(&self, expression: &str) -> bool {
+        self.browser.run(&format!("return {expression}")) == Json::Bool(true)
     }
 
     /// No error, no violation of the Content-Security-Policy, as far as the engine tells.
@@ -110,9 +118,10 @@ impl Lesson {
         assert_eq!(self.browser.console().unwrap_or_default(), [""; 0]);
     }
 
-    /// A picture of what is to be seen once nothing moves any more.
+    /// A picture of what is to be seen once nothing moves that comes to rest.
     pub fn picture(&self, name: &str) {
-        self.wait_until("document.getAnimations().length === 0");
+        let ends = "({ effect }) => effect.getComputedTiming().endTime !== Infinity";
+        self.wait_until(&format!("!document.getAnimations().some({ends})"));
         let folder = Path::new("tests/screenshots");
         fs::create_dir_all(folder).unwrap();
         let engine = format!("{:?}", self.browser.engine).to_lowercase();

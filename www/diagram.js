@@ -1,30 +1,29 @@
 // The scene as a sequence diagram: a list of steps, each with its time, its arrow, and what it means.
 //
-// Whoever sees something happen records it; no clock invents a step. One step is pointed at: the last one, until
-// somebody goes back. Whoever shows something else of it listens to the view for `recorded` and `pointed`.
+// Who sees something happen records it; no clock invents a step. One step is pointed at: the last, until somebody goes
+// back. Who shows more of it listens to the view for `recorded` and `pointed`.
 
 import { element, make, reveal } from './dom.js';
 import { order, timeoutSeconds } from './order.js';
 import { showWord } from './words.js';
 
 const ASK = { from: 'browser', to: 'server' };
+const AGAIN = { ...ASK, bar: 'ends' };
 const PUSH = { from: 'server', to: 'browser' };
-const PAY = { from: 'platform', to: 'server' };
+const PAY = { from: 'platform', to: 'server', label: `POST /sse/payback/${order}` };
 const ANSWER = { from: 'server', to: 'platform' };
+const END = { from: 'server', bar: 'ends', labelWord: 'endOfStream' };
 
-/**
- * Every step there is. One with `to` is an arrow, one without is a cross on its lane. The bar of the open stream
- * begins or ends with some. What differs each time, its label, is given to record().
- */
+/** One with `to` is an arrow, one without a cross. The bar of the open stream begins or ends with some. */
 const STEPS = {
-  get: { ...ASK, bar: 'ends', label: `GET /sse/orderpay/${order}` },
-  getAgain: { ...ASK, bar: 'ends' },
-  lookAgain: { ...ASK, bar: 'ends' },
+  get: { ...AGAIN, label: `GET /sse/orderpay/${order}` },
+  getAgain: AGAIN,
+  lookAgain: AGAIN,
   open: { ...PUSH, bar: 'begins', label: '200 OK text/event-stream' },
   noStream: PUSH,
   opening: PUSH,
   heartbeat: { ...PUSH, label: ':' },
-  payback: { ...PAY, label: `POST /sse/payback/${order}` },
+  payback: PAY,
   elsewhere: { ...PAY, label: 'payback' },
   earlier: { ...PAY, label: 'payback' },
   ok: ANSWER,
@@ -33,25 +32,24 @@ const STEPS = {
   finish: PUSH,
   close: { from: 'browser', bar: 'ends', label: 'close()' },
   left: { from: 'browser', bar: 'ends', label: 'pagehide' },
-  ended: { from: 'server', bar: 'ends', labelWord: 'endOfStream' },
-  timedOut: { from: 'server', bar: 'ends', labelWord: 'endOfStream' },
-  lost: { from: 'server', bar: 'ends', labelWord: 'connectionLost' },
+  ended: END,
+  timedOut: END,
+  lost: { ...END, labelWord: 'connectionLost' },
   stray: ASK,
   noContent: PUSH,
 };
 
-const PAYBACKS = ['payback', 'elsewhere', 'earlier'];
 /** Two tellings of one payback are no farther apart than this. */
 const SAME_PAYBACK_MS = 1500;
-/** More would cost a slow computer time, and nobody reads them. */
+/** More would cost a slow computer time. */
 const MOST_STEPS = 60;
-/** The open bar grows by this, from its beginning to the timeout. */
+/** What the open bar grows by, from its beginning to the timeout. */
 const GROWTH_REM = 4;
 
 const view = element('view');
 const goesOn = element('goes-on');
 
-let steps = [];
+const steps = [];
 let pointed = null; // null: the last one, whichever that is
 let beganAt = Date.now(); // from then on the seconds are counted
 let isOpen = false; // the stream
@@ -73,14 +71,14 @@ export function isLast(step) {
 
 /** Whether a payback of that moment is drawn. */
 export function knowsPayback(at) {
-  return steps.some((step) => PAYBACKS.includes(step.name) && step.isArrow && Math.abs(step.at - at) < SAME_PAYBACK_MS);
+  return steps.some((step) => step.shape.from === 'platform' && step.isThere && Math.abs(step.at - at) < SAME_PAYBACK_MS);
 }
 
-/** Draws what has just happened; or, with `at`, what had happened then. A step like the last heartbeat is counted. */
+/** Draws what has just happened or, with `at`, what happened then. Heartbeats in a row are one step. */
 export function record(name, details) {
-  const last = steps.at(-1);
-  const step = name === 'heartbeat' && last?.name === name ? last : new Step(name, { at: Date.now(), ...details });
-  if (step === last) step.again();
+  const isRepeated = name === 'heartbeat' && steps.at(-1)?.name === name;
+  const step = isRepeated ? steps.at(-1) : new Step(name, { at: Date.now(), ...details });
+  if (isRepeated) step.again();
   else put(step);
   view.dispatchEvent(new CustomEvent('recorded', { detail: step }));
   if (pointed === null) showPointed();
@@ -89,43 +87,39 @@ export function record(name, details) {
 
 /** One row. */
 class Step {
-  times = 1;
-  /** Whether it is drawn as having arrived. */
-  isArrow = true;
+  isThere = true; // an arrow that is still on its way, or has failed, is not
+  #times = 1;
 
-  constructor(name, { at, label, note = '' }) {
-    this.name = name;
-    this.at = at;
-    this.shape = STEPS[name];
+  constructor(name, { at, before, label, note }) {
+    Object.assign(this, { name, at, before, shape: STEPS[name] });
     this.row = make('li', `row step ${name}`);
     this.row.dataset.step = name;
-    this.time = make('time');
-    this.count = make('b', 'times');
-    this.label = make('code', 'label', label ?? this.shape.label);
+    this.time = make('time', '', clock(at));
+    this.count = make('b');
     this.why = make('span', 'why');
     const words = make('p');
-    words.append(this.label, ' ', make('code', 'note', note), ' ', this.count, ' ', this.why);
-    this.row.append(this.time, this.#lanes(), words);
-    if (this.shape.labelWord) showWord(this.label, this.shape.labelWord);
+    const labelled = make('code', 'label', label ?? this.shape.label);
+    if (this.shape.labelWord) showWord(labelled, this.shape.labelWord);
+    words.append(labelled, ' ', make('code', 'note', note), ' ', this.count, ' ', this.why);
+    this.row.append(this.time, lanes(this.shape), words);
     showWord(this.why, name);
-    this.time.textContent = clock(at);
   }
 
   /** It has happened once more, in the same way. */
   again() {
-    this.count.textContent = `×${++this.times}`;
+    this.count.textContent = `×${++this.#times}`;
     this.time.textContent = clock();
   }
 
-  /** It is on its way, and nobody knows yet whether it arrives. */
+  /** It is on its way. */
   leave() {
-    this.isArrow = false;
+    this.isThere = false;
     this.row.classList.add('leaving');
     return this;
   }
 
   arrive() {
-    this.isArrow = true;
+    this.isThere = true;
     this.row.classList.remove('leaving');
   }
 
@@ -139,55 +133,46 @@ class Step {
     this.row.classList.replace(this.name, name);
     this.row.dataset.step = this.name = name;
     showWord(this.why, name);
-    if (pointed === null) showPointed();
   }
+}
 
-  #lanes() {
-    const { from, to } = this.shape;
-    const lanes = make('span', 'lanes');
-    lanes.ariaHidden = true;
-    const halves = [make('i'), make('i')];
-    const isRight = to === 'platform' || (from === 'browser' && to);
-    halves[from === 'platform' || to === 'platform' ? 1 : 0].append(
-      to ? make('span', isRight ? 'arrow right' : 'arrow left') : make('span', `cross at-${from}`, '×'),
-    );
-    lanes.append(...halves);
-    return lanes;
-  }
+/** Three lines, and between two of them an arrow, or on one of them a cross. */
+function lanes({ from, to }) {
+  const lanes = make('span', 'lanes');
+  const halves = [make('i'), make('i')];
+  const isRight = to === 'platform' || from === 'browser';
+  const half = halves[Number(from === 'platform' || to === 'platform')];
+  half.append(to ? make('span', `arrow ${isRight ? 'right' : 'left'}`) : make('span', `cross at-${from}`, '×'));
+  lanes.ariaHidden = true;
+  lanes.append(...halves);
+  return lanes;
 }
 
 /** Puts it among the others by its time. */
 function put(step) {
-  const next = steps.findIndex(({ at }) => at > step.at);
-  const place = next < 0 ? steps.length : next;
-  const before = steps[place - 1];
-  const barIsOpen = next < 0 ? isOpen : Boolean(before?.barGoesOn);
-  const { bar } = next < 0 ? step.shape : {};
-  step.barGoesOn = bar === 'begins' || (barIsOpen && bar !== 'ends');
-  if (barIsOpen || bar === 'begins') step.row.classList.add('bar');
-  if (bar && (barIsOpen || bar === 'begins')) step.row.classList.add(bar);
-  if (next < 0) setOpen(step.barGoesOn);
+  const later = steps.findIndex((other) => (step.before ? other === step.before : other.at > step.at));
+  const place = later < 0 ? steps.length : later;
+  const wasOpen = steps[place - 1]?.isOpen ?? false;
+  const bar = later < 0 && step.shape.bar;
+  step.isOpen = bar === 'begins' || (wasOpen && bar !== 'ends');
+  if (wasOpen || step.isOpen) step.row.classList.add('bar', bar || 'goes');
   element('steps').insertBefore(step.row, steps[place]?.row ?? null);
   steps.splice(place, 0, step);
-  forgetOldest();
+  isOpen = steps.at(-1).isOpen;
+  goesOn.hidden = !isOpen;
+  if (steps.length > MOST_STEPS) forgetOldest();
 }
 
 function forgetOldest() {
-  if (steps.length <= MOST_STEPS) return;
   const oldest = steps.shift();
   oldest.row.remove();
   if (pointed === oldest) point(null);
   element('older').hidden = false;
 }
 
-function setOpen(willBeOpen) {
-  isOpen = willBeOpen;
-  goesOn.hidden = !isOpen;
-}
-
 /** The stream is open, since so many seconds. */
 export function grow(seconds) {
-  if (!isOpen || seconds === secondsOpen) return;
+  if (seconds === secondsOpen) return;
   secondsOpen = seconds;
   element('since').textContent = `${seconds} s`;
   goesOn.style.setProperty('--grown', `${Math.min(seconds / timeoutSeconds, 1) * GROWTH_REM}rem`);
@@ -196,41 +181,39 @@ export function grow(seconds) {
 
 // The pointer
 
-/** Points at this step; null: at the last one, from now on. */
+/** Points at this step; null: at the last one, whichever that is. */
 export function point(step) {
   pointed = isLast(step) ? null : step;
   showPointed();
 }
 
-/** Points at the step that is so many further on. */
-export function pointFurther(by) {
+function pointFurther(by) {
   const at = steps.indexOf(pointed ?? steps.at(-1)) + by;
   if (at in steps) point(steps[at]);
 }
 
-function showPointed() {
+/** Tells of it once more, also whoever was not to be seen before. */
+export function showPointed() {
   const step = pointed ?? steps.at(-1);
+  if (!step) return;
   view.querySelector('[aria-current]')?.removeAttribute('aria-current');
   step.row.setAttribute('aria-current', 'step');
   follow();
   view.dispatchEvent(new CustomEvent('pointed', { detail: step }));
 }
 
-/** Keeps in view what is pointed at, and below the last step the stream that goes on. */
+/** Keeps in view what is pointed at and, below the last step, the stream that goes on. */
 function follow() {
   if (steps.length === 0) return;
   if (pointed === null && isOpen) reveal(view, goesOn);
   reveal(view, (pointed ?? steps.at(-1)).row);
 }
 
-const KEYS = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, Home: -MOST_STEPS, End: MOST_STEPS };
-
 function pressKey(press) {
-  const by = KEYS[press.key];
-  if (!by || press.ctrlKey || press.altKey || press.metaKey) return;
+  const by = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1 }[press.key];
+  if (!by || press.altKey) return;
   press.preventDefault();
-  if (Math.abs(by) === 1) pointFurther(by);
-  else point(steps.at(by < 0 ? 0 : -1));
+  pointFurther(by);
 }
 
 view.addEventListener('keydown', pressKey);

@@ -3,11 +3,8 @@
 export const element = (id) => document.getElementById(id);
 
 /** A new element with this class, and text: what is said is never markup. */
-export function make(name, className = '', text = '') {
-  const made = document.createElement(name);
-  made.className = className;
-  made.textContent = text;
-  return made;
+export function make(name, className = '', textContent = '') {
+  return Object.assign(document.createElement(name), { className, textContent });
 }
 
 /** Scrolls the box, and nothing around it, until the item in it is to be seen. */

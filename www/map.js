@@ -1,4 +1,4 @@
-// The code beside the bytes: which lines of four programs belong to the step that is pointed at.
+// The code beside the bytes, of the step that is pointed at.
 
 import { element, reveal } from './dom.js';
 

@@ -11,7 +11,7 @@ export const payUrl = new URL(`payback/${order}`, document.baseURI);
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-';
 
-/** The page of a new order. Its id has 22 letters of 64 kinds: 132 bits that nobody guesses. */
+/** The page of a new order. 22 letters of 64 kinds are 132 bits: nobody guesses its id. */
 export function newOrderUrl() {
   const id = Array.from(crypto.getRandomValues(new Uint8Array(22)), (byte) => LETTERS[byte % LETTERS.length]);
   return new URL(`test/${id.join('')}${location.hash}`, document.baseURI);

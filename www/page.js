@@ -1,19 +1,20 @@
 // The page: what is shown in each state, the buttons, the clock.
 
-import { grow } from './diagram.js';
+import { grow, showPointed } from './diagram.js';
 import { element, make } from './dom.js';
 import './map.js';
 import { needsToken, newOrderUrl, order, timeoutSeconds } from './order.js';
 import { pay } from './payer.js';
 import {
-  checkLine, comeBackAfterFinish, comeBackToPage, leave, look, loseConnection, placeOrder, readByHand, secondsOpen, tellOf,
+  checkLine, comeBackAfterFinish, comeBackToPage, isOver, leave, look, loseConnection, placeOrder, readByHand, secondsOpen,
+  tellOf,
 } from './waiter.js';
 import { showWays } from './ways.js';
 import { say, showAllWords, showWord, switchLanguage } from './words.js';
 
 const CLOCK_MS = 200;
-/** Where there is room for a panel beside the diagram. */
-const WIDE = matchMedia('(min-width: 60rem)');
+
+const tabs = document.querySelectorAll('nav button');
 
 let state = null;
 let requests = 0;
@@ -29,10 +30,6 @@ function showState(newState) {
   showTitle();
   element('crowded').hidden = state !== 'crowded';
   showButtons();
-}
-
-function isOver() {
-  return ['paid', 'timed-out', 'stopped'].includes(state);
 }
 
 /** A paid order stays paid, but for order 1. */
@@ -68,8 +65,8 @@ function turn(id, isOn) {
   element(id).ariaDisabled = String(!isOn);
 }
 
-function press(id, action) {
-  element(id).addEventListener('click', ({ currentTarget }) => currentTarget.ariaDisabled !== 'true' && action());
+function listen(id, action) {
+  element(id).addEventListener('click', () => element(id).ariaDisabled === 'true' || action());
 }
 
 function waitAgain() {
@@ -96,12 +93,13 @@ function changeLanguage() {
 // The panels, of which one is open, or none
 
 function openPanel(id) {
-  for (const button of document.querySelectorAll('nav button')) {
+  for (const button of tabs) {
     const panel = button.getAttribute('aria-controls');
     const isOpen = panel === id && element(panel).hidden;
     element(panel).hidden = !isOpen;
     button.ariaExpanded = String(isOpen);
   }
+  showPointed();
 }
 
 // The clock
@@ -110,11 +108,11 @@ function tick() {
   checkLine();
   countPolls();
   if (state === 'paid' || state === 'stopped') return; // what was left stays to be seen
-  const seconds = secondsOpen();
-  const left = state === 'timed-out' ? 0 : seconds === null ? null : Math.max(timeoutSeconds - seconds, 0);
-  element('left').textContent = left === null ? '–' : `${Math.ceil(left)} s`;
-  element('clock').value = left ?? 0;
-  if (seconds !== null) grow(Math.floor(seconds));
+  const seconds = state === 'timed-out' ? timeoutSeconds : secondsOpen();
+  const left = Math.max(timeoutSeconds - seconds, 0);
+  element('left').textContent = seconds === null ? '–' : `${Math.ceil(left)} s`;
+  element('clock').value = seconds === null ? 0 : left;
+  grow(Math.floor(seconds));
 }
 
 function countPolls() {
@@ -128,15 +126,13 @@ function countPolls() {
 
 function listenToButtons() {
   element('pay-with-text').addEventListener('submit', payWithText);
-  press('lose', loseConnection);
-  press('stop', comeBackAfterFinish);
-  press('again', waitAgain);
-  element('new').addEventListener('click', () => setTimeout(renewOrderLink));
-  element('language').addEventListener('click', switchLanguage);
+  listen('lose', loseConnection);
+  listen('stop', comeBackAfterFinish);
+  listen('again', waitAgain);
+  listen('new', () => setTimeout(renewOrderLink));
+  listen('language', switchLanguage);
   element('native').addEventListener('change', ({ target }) => readByHand(!target.checked));
-  document.querySelector('nav').addEventListener('click', ({ target }) => {
-    if (target.matches('button')) openPanel(target.getAttribute('aria-controls'));
-  });
+  for (const button of tabs) button.addEventListener('click', () => openPanel(button.getAttribute('aria-controls')));
 }
 
 function listenToBrowser() {
@@ -153,7 +149,7 @@ element('token').hidden = !needsToken;
 showAllWords();
 showWays();
 renewOrderLink();
-openPanel(WIDE.matches ? 'wire' : null);
+if (matchMedia('(min-width: 60rem)').matches) openPanel('wire');
 listenToButtons();
 listenToBrowser();
 setInterval(tick, CLOCK_MS);

@@ -19,8 +19,8 @@ export class EventStreamParser {
   }
 
   /**
-   * The lines that these bytes complete: each the text of its `line`, with the `name` and the `value` of its field;
-   * an empty one with the `event` that it completes, or null. The name of a comment is empty.
+   * The lines that these bytes complete, with the `name` and `value` of their fields; an empty one with the `event` that
+   * it completes, or null. The name of a comment is empty.
    */
   push(bytes) {
     return this.#split(this.#decoder.decode(bytes, { stream: true })).map((line) => this.#take(line));

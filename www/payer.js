@@ -6,12 +6,12 @@ import { payUrl } from './order.js';
 import { say } from './words.js';
 
 const LONGEST_LABEL = 24;
-/** A platform that is not answered within this time, in milliseconds, calls again. */
+/** In milliseconds. */
 const DEADLINE = 10000;
 
 let payback = null; // the step of one that may have settled the order, until its result has come
 
-/** Whether the result that has come is what this page has paid for; if not, somebody has paid elsewhere. */
+/** Whether a result that has come is this page's doing; if not, somebody has paid elsewhere. */
 export function takePayment() {
   const own = payback;
   payback = null;
@@ -34,7 +34,7 @@ export async function pay(text) {
   } catch {
     dismiss(step);
     step.fail('unpaid');
-    element('problem').textContent = say('noAnswer');
+    element('problem').textContent = say('unpaid');
   }
 }
 

@@ -1,22 +1,24 @@
 // A QR code: ISO/IEC 18004, as much of it as an address needs.
 //
-// Byte mode, version 5 with error correction level L (a single block of check bytes), one mask. The standard lets an
-// encoder try eight masks and take the least blotchy; every reader undoes any of them.
+// Byte mode, version 5, error correction level L, one mask: every reader undoes any of the eight.
 
-/** Of version 5: modules on a side, bytes of data and of check at level L. */
+/** Of version 5: modules on a side, bytes of data at level L. */
 const SIZE = 37;
 const DATA = 108;
-const CHECK = 26;
-/** Around the text of a byte-mode message: its mode (4 bits), its length (8 bits), a terminator (4 bits). */
-const FRAME_BYTES = 2;
 const BYTE_MODE = '0100';
 const TERMINATOR = '0000';
+/** Mode, length (8 bits) and terminator. */
+const FRAME_BYTES = 2;
 const PADDING = [0xec, 0x11];
-/** Level L with mask 0, its check bits, and the fixed pattern over them: table C.1. */
+/** Level L and mask 0: table C.1. */
 const FORMAT = '111011111000100';
+/** For 26 check bytes, as powers fall: annex A. */
+const DIVISOR = [
+  246, 51, 183, 4, 136, 98, 199, 152, 77, 56, 206, 24, 145, 40, 209, 117, 233, 42, 135, 68, 70, 144, 146, 77, 43, 94,
+];
 const QUIET_ZONE = 4;
 
-/** The rows of the code, true where it is dark; null if the text is too long. */
+/** Its rows, true where it is dark; null if the text is too long. */
 export function qrRows(text) {
   const bytes = [...new TextEncoder().encode(text)];
   if (bytes.length + FRAME_BYTES > DATA) return null;
@@ -27,7 +29,7 @@ export function qrRows(text) {
   return rows;
 }
 
-/** The dark modules as the path of an SVG, with the quiet zone that readers need. */
+/** The dark modules as the path of an SVG, in their quiet zone. */
 export function qrPath(rows) {
   const squares = rows.flatMap((row, y) =>
     row.map((dark, x) => (dark ? `M${x + QUIET_ZONE},${y + QUIET_ZONE}h1v1h-1z` : '')));
@@ -46,29 +48,18 @@ function binary(byte) {
   return byte.toString(2).padStart(8, '0');
 }
 
-/** Reed-Solomon: the remainder of the message divided by (x - 1)(x - 2)(x - 4)… over the field of 256 elements. */
+/** Reed-Solomon: the remainder of a division in the field of 256 elements. */
 function checkBytes(message) {
-  const divisor = generator();
-  const remainder = Array(CHECK).fill(0);
+  const remainder = Array(DIVISOR.length).fill(0);
   for (const byte of message) {
     const factor = byte ^ remainder.shift();
     remainder.push(0);
-    divisor.forEach((coefficient, i) => (remainder[i] ^= times(coefficient, factor)));
+    DIVISOR.forEach((coefficient, i) => (remainder[i] ^= times(coefficient, factor)));
   }
   return remainder;
 }
 
-/** The divisor's coefficients, highest power first, without the leading 1. */
-function generator() {
-  let polynomial = [1];
-  for (let i = 0, root = 1; i < CHECK; i++, root = times(root, 2)) {
-    const shifted = [...polynomial, 0];
-    polynomial = shifted.map((coefficient, k) => coefficient ^ (k > 0 ? times(polynomial[k - 1], root) : 0));
-  }
-  return polynomial.slice(1);
-}
-
-/** Multiplication in that field: add (xor) and double, reducing by x⁸ + x⁴ + x³ + x² + 1. */
+/** In that field: add (xor) and double, reducing by x⁸ + x⁴ + x³ + x² + 1. */
 function times(a, b) {
   let product = 0;
   for (; b > 0; b >>= 1) {
@@ -78,7 +69,7 @@ function times(a, b) {
   return product;
 }
 
-/** Finders in three corners, the alignment pattern near the fourth, the timing lines between: section 6.3. */
+/** Three finders, an alignment pattern, the timing lines: section 6.3. */
 function drawFixedPatterns(rows) {
   const last = SIZE - 1;
   for (let i = 0; i <= last; i++) rows[6][i] = rows[i][6] = i % 2 === 0;
@@ -88,7 +79,7 @@ function drawFixedPatterns(rows) {
   drawRings(rows, last - 6, last - 6, 2);
 }
 
-/** Rings around a middle. A finder has light ones at 2 and 4, the alignment pattern at 1. */
+/** A finder has light rings at 2 and 4, the alignment pattern at 1. */
 function drawRings(rows, middleY, middleX, radius) {
   for (let y = -radius; y <= radius; y++) {
     for (let x = -radius; x <= radius; x++) {
@@ -99,7 +90,7 @@ function drawRings(rows, middleY, middleX, radius) {
   }
 }
 
-/** The format bits, twice: around the first finder, and split between the other two. Section 7.9. */
+/** Twice: around the first finder, and split between the other two. Section 7.9. */
 function drawFormat(rows) {
   const end = SIZE - 1;
   const around = [0, 1, 2, 3, 4, 5, 7, 8]; // the timing line is left out

@@ -1,61 +1,65 @@
 // One waiter: an EventSource from its request to `finish`.
 //
-// Its states are connecting → waiting → paid or timed-out; reconnecting whenever the line drops; crowded while this
-// tab may not have a connection.
+// Its states are connecting → waiting → paid or timed-out; reconnecting whenever the line drops; crowded while this tab
+// may not have a connection; stopped by a 204.
 
 import { begin, isLast, knowsPayback, record } from './diagram.js';
 import { heartbeatSeconds, timeoutSeconds, waitUrl } from './order.js';
 import { forgetPayment, shorten, takePayment } from './payer.js';
-import { FetchedEventSource, USUAL_RETRY } from './stream.js';
+import { FetchedEventSource } from './stream.js';
 import { giveBack, mayConnect, somebodyLeft, takeTicket } from './tabs.js';
 import { showEnd, showHead, showLine, showRequest } from './wire.js';
 
 /** What the server says instead of a result when the time is over. */
 const TIMEOUT_TEXT = 'timeout!!';
-/** The id of `finish`. */
 const FINISH_ID = '6666';
-/** What the server says in a comment before a result that it has had for so many seconds. */
+/** The comment before a result that the server has had for so many seconds. */
 const SETTLED = /^settled ([0-9.]+) s ago$/;
-/** Who has heard nothing for so long after it was due is on a line that has died in silence. */
+/** Milliseconds until a browser comes back, until a `retry:` says otherwise. */
+const USUAL_RETRY = 1000;
+/** Milliseconds until an answer has to begin; twice as many after each that did not, up to the last. */
+const FIRST_DEADLINE = 1500;
+const LAST_DEADLINE = 12000;
+/** What was due so long ago will not come: the line has died in silence … */
 const OVERDUE_SECONDS = 1.5;
-/** So often in a row: a page that was asleep first hears what has come meanwhile. */
+/** … if it was due at so many looks: a page that was asleep first hears what has come meanwhile. */
 const OVERDUE_LOOKS = 5;
 
-let tell = null; // who is told of states and messages
+let tell = null; // who is told of states, messages and requests
 let state = null;
 let source = null;
 let readsByHand = true;
 let ticket = null;
-let lastEventId = ''; // of the opening, and so what a browser that comes back says
-let openedAt = null; // when the stream that is open began, by a clock that goes on while the computer sleeps
-let heardAt = null; // when it said something last
+let lastEventId = ''; // what a browser that comes back says
+let retry = USUAL_RETRY;
+let deadline = FIRST_DEADLINE;
+let openedAt = null; // by a clock that goes on while the computer sleeps
+let heardAt = null;
 let overdueLooks = 0;
-let retry = ''; // in milliseconds, as the stream says
 let asked = null; // the header fields of the last request
-let answered = null; // what it was answered
-let attempt = null; // the step of it, while it is drawn and has no answer
-let failed = null; // the step of the last one that has failed; those like it are counted there
+let answered = null;
+let attempt = null; // its step, while there is no answer
+let failed = null; // the step of one that has failed, where others like it are counted
 let why = 'getAgain'; // the next one is made
-let isExplained = false; // how it comes that there is a result
+let isExplained = false; // how there can be a result
 let timeout = null; // the step of a message that looks like one
-let returning = null; // the timer of a return
+let returning = null; // a timer
 
-/** `onState` is told each new state, `onMessage` each message's text, `onRequest` of each request. */
+/** `onState` is told each state, `onMessage` each text, `onRequest` of each request. */
 export function tellOf(listeners) {
   tell = listeners;
 }
 
-/** Whether the next stream is read by hand, or by the browser's own EventSource, which hides most of it. */
+/** Or else the next order is waited for by the browser's own EventSource, which hides most of it. */
 export function readByHand(byHand) {
   readsByHand = byHand;
 }
 
-/** The seconds that the stream is open, or null if it is not. */
+/** The seconds that the stream is open, or null. */
 export function secondsOpen() {
-  return openedAt === null ? null : (Date.now() - openedAt) / 1000;
+  return openedAt && (Date.now() - openedAt) / 1000;
 }
 
-/** Places the order. */
 export function placeOrder() {
   forgetPayment();
   lastEventId = '';
@@ -74,12 +78,12 @@ async function connect() {
   if (ticket !== mine) return; // the page was left meanwhile
   enter('connecting');
   if (lastEventId === '') begin();
-  if (readsByHand || lastEventId !== '') listen(new FetchedEventSource(waitUrl, lastEventId));
-  else listenToBrowser();
+  if (readsByHand || lastEventId !== '') return comeBack();
+  listen((source = new EventSource(waitUrl)));
+  onRequest({ detail: {} }); // of which it does not tell
 }
 
-function listen(newSource) {
-  source = newSource;
+function listen(source) {
   source.addEventListener('request', onRequest);
   source.addEventListener('head', ({ detail }) => (answered = detail));
   source.addEventListener('line', onLine);
@@ -89,12 +93,6 @@ function listen(newSource) {
   source.addEventListener('message', onMessage);
   source.addEventListener('finish', onFinish);
   source.addEventListener('error', onError);
-}
-
-/** It tells neither of its request nor of a comment. */
-function listenToBrowser() {
-  listen(new EventSource(waitUrl));
-  onRequest({ detail: {} });
 }
 
 // What is sent, and what comes
@@ -108,8 +106,7 @@ function onRequest({ detail: headers }) {
 function drawRequest() {
   showRequest(waitUrl, asked);
   const id = asked['Last-Event-ID'];
-  const details = id && { label: `Last-Event-ID: ${id}` };
-  return record(id ? why : 'get', details).leave();
+  return record(id ? why : 'get', id && { label: `Last-Event-ID: ${id}` }).leave();
 }
 
 function arrive() {
@@ -121,9 +118,8 @@ function arrive() {
 function onOpen() {
   arrive();
   record('open');
-  why = 'getAgain';
   openedAt = heardAt = Date.now();
-  overdueLooks = 0;
+  [why, deadline, timeout, overdueLooks, isExplained] = ['getAgain', FIRST_DEADLINE, null, 0, false];
   enter('waiting');
 }
 
@@ -135,8 +131,7 @@ function onLine({ detail }) {
 
 function onWaiting({ lastEventId: id }) {
   lastEventId = id;
-  isExplained = false;
-  record('opening', { label: `event:waiting id:${id}${retry && ` retry:${retry}`}` });
+  record('opening', { label: `event:waiting id:${id} retry:${retry}` });
 }
 
 function onComment({ detail: comment }) {
@@ -149,57 +144,55 @@ function onComment({ detail: comment }) {
 }
 
 function onMessage({ data }) {
-  if (!isExplained && !takePayment()) record('elsewhere');
-  isExplained = false;
+  const isTimeout = data === TIMEOUT_TEXT;
+  if (!isTimeout) explain();
   const step = record('message', { label: `data:${shorten(data)}` });
-  timeout = data === TIMEOUT_TEXT ? step : null;
+  timeout = isTimeout ? step : null;
   tell.onMessage(data);
 }
 
+/** Somebody has paid: this page, or another. */
+function explain(details) {
+  if (!isExplained && !takePayment()) record('elsewhere', details);
+}
+
 function onFinish({ data, lastEventId: id }) {
+  if (timeout) explain({ before: timeout });
   record('finish', { label: `event:finish id:${id} data:${data}` });
-  timeout = null;
   end('paid');
 }
 
-/**
- * The stream has ended, or a request for it has failed. After a timeout that is all: it is decided only here, since a
- * payback may have the same words for its text, and is followed by `finish`.
- */
+/** A timeout is decided only here: a payback may have the same text, and is followed by `finish`. */
 function onError({ detail: how }) {
   if (how === 'ended') showEnd();
-  if (timeout !== null) return timeOut();
-  if (openedAt !== null) record(how === 'ended' ? how : 'lost');
+  if (timeout) return timeOut();
+  if (openedAt) record(how === 'ended' ? how : 'lost');
+  else if (attempt === null) failed.again();
   else if (how === 'refused') refuse();
   else fail();
   if (isOver()) return source.close();
   drop();
-  const comesBack = source.readyState === EventSource.CONNECTING && source instanceof FetchedEventSource;
-  if (!comesBack) comeBackLater();
+  if (how !== 'late') return comeBackLater();
+  deadline = Math.min(2 * deadline, LAST_DEADLINE);
+  comeBack();
 }
 
-/**
- * An answer other than an event stream, a proxy's 502 say, makes an EventSource give up. This page does not; but 204 is
- * meant so.
- */
+/** An EventSource gives up. This page does so only after 204, which is meant so. */
 function refuse() {
-  const label = `${answered.status} ${answered.statusText}`;
-  if (attempt === null) return failed.again();
+  const { status, statusText } = answered;
+  const step = status === 204 ? 'noContent' : 'noStream';
   arrive();
-  if (answered.status !== 204) failed = record('noStream', { label });
-  else record('noContent', { label });
-  if (answered.status === 204 && !isOver()) end('stopped');
+  failed = record(step, { label: `${status} ${statusText}` });
+  if (status === 204 && !isOver()) end('stopped');
 }
 
 function fail() {
-  if (attempt === null) return failed.again();
   attempt.fail('unanswered');
   failed = attempt;
 }
 
 function timeOut() {
   timeout.become('timeout');
-  timeout = null;
   record('timedOut');
   end('timed-out');
 }
@@ -222,7 +215,7 @@ function enter(newState) {
   tell.onState(state);
 }
 
-function isOver() {
+export function isOver() {
   return ['paid', 'timed-out', 'stopped'].includes(state);
 }
 
@@ -230,7 +223,6 @@ function isOver() {
 
 /** Closes, and comes back as late as a browser would. */
 export function loseConnection() {
-  source.close();
   record('lost');
   drop();
   comeBackLater();
@@ -238,16 +230,16 @@ export function loseConnection() {
 
 function comeBackLater() {
   source.close();
-  clearTimeout(returning);
-  returning = setTimeout(comeBack, retry || USUAL_RETRY);
+  returning = setTimeout(comeBack, retry);
 }
 
-/** Comes back with the last event ID, which a script cannot give to the browser's EventSource. */
+/** Comes back by hand: a script cannot give an EventSource the last event ID. */
 function comeBack() {
   clearTimeout(returning);
-  source.close();
+  source?.close();
+  if (attempt) fail();
   openedAt = null;
-  listen(new FetchedEventSource(waitUrl, lastEventId));
+  listen((source = new FetchedEventSource(waitUrl, lastEventId, deadline)));
 }
 
 /** Somebody looks. Nothing tells a quiet line from a dead one, but to ask anew. */
@@ -257,36 +249,40 @@ export function look() {
   if (state === 'waiting' || state === 'reconnecting') comeBack();
 }
 
-/** Finds out whether the line has died in silence, or the browser's EventSource has stopped without a word. */
+/** Whether the line has died in silence, or the browser's EventSource has stopped without a word. */
 export function checkLine() {
-  if (source?.readyState === EventSource.CLOSED && (state === 'connecting' || state === 'waiting')) return onError({});
-  const silent = (Date.now() - heardAt) / 1000 - 2 * heartbeatSeconds;
-  const isSilent = heartbeatSeconds > 0 && source instanceof FetchedEventSource && silent > OVERDUE_SECONDS;
-  const isOverdue = openedAt !== null && (isSilent || secondsOpen() > timeoutSeconds + OVERDUE_SECONDS);
-  overdueLooks = isOverdue ? overdueLooks + 1 : 0;
+  const isOpening = state === 'connecting' || state === 'waiting';
+  if (isOpening && source?.readyState === EventSource.CLOSED) return onError({});
+  overdueLooks = openedAt && isOverdue() ? overdueLooks + 1 : 0;
   if (overdueLooks < OVERDUE_LOOKS) return;
   record('lost');
   drop();
   comeBack();
 }
 
-/** Leaves the page, which may go into the back/forward cache: nobody reads there what the server pushes. */
+function isOverdue() {
+  const isHeard = heartbeatSeconds > 0 && source instanceof FetchedEventSource;
+  const silent = (Date.now() - heardAt) / 1000;
+  return (isHeard && silent > 2 * heartbeatSeconds + OVERDUE_SECONDS) || secondsOpen() > timeoutSeconds + OVERDUE_SECONDS;
+}
+
+/** Nobody reads what is pushed to a page in the back/forward cache. */
 export function leave() {
   if (isOver()) return;
   clearTimeout(returning);
   source?.close();
-  if (openedAt !== null) record('left');
+  if (openedAt) record('left');
   openedAt = null;
   giveBack(ticket);
   ticket = null;
 }
 
-/** Comes back from there, and asks what has happened meanwhile. */
+/** Comes back from there. */
 export function comeBackToPage() {
   if (!isOver()) connect();
 }
 
-/** Shows what an EventSource would hear that came back after `finish`: the page's own has closed. */
+/** As an EventSource would that was not closed. */
 export function comeBackAfterFinish() {
   [lastEventId, why] = [FINISH_ID, 'stray'];
   comeBack();

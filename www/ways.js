@@ -11,7 +11,6 @@ const LOOPBACK = /^((.*\.)?localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\])$/;
 const bearer = needsToken ? ' -H "Authorization: Bearer TOKEN"' : '';
 const payLine = `curl${bearer} ${payUrl}`;
 
-/** Fills both panels, and the notice about the token. */
 export function showWays() {
   const field = needsToken ? 'Authorization: Bearer TOKEN\\r\\n' : '';
   showLines('wait-lines', [`curl -N ${waitUrl}`, netcat(waitUrl, '')]);
@@ -28,7 +27,7 @@ function netcat({ protocol, hostname, port, pathname }, field) {
 }
 
 function showLines(id, lines) {
-  element(id).replaceChildren(...lines.filter(Boolean).map(lineToCopy));
+  element(id).append(...lines.filter(Boolean).map(lineToCopy));
 }
 
 function lineToCopy(text) {

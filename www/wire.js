@@ -1,9 +1,8 @@
-// The wire: what goes over it from the first byte, line by line, each with its time and the step that it makes.
-//
-// Each kind of line is explained where it first comes, and again where somebody looks.
+// The wire: what goes over it from the first byte, line by line, each with its time and the step that it makes. Each kind
+// of line is explained where it first comes, and again where somebody looks.
 
-import { element, make, reveal } from './dom.js';
 import { clock, point } from './diagram.js';
+import { element, make, reveal } from './dom.js';
 import { showWord } from './words.js';
 
 const HINTS = { event: 'hintEvent', id: 'hintId', retry: 'hintRetry', data: 'hintData', '': 'hintComment' };
@@ -34,25 +33,25 @@ export function showHead({ status, statusText, headers }) {
   }
 }
 
+/** An empty line that completes nothing belongs to what was before it. */
 export function showLine({ line, name, event }) {
-  const item = addLine('line', line, line === '' ? 'hintBlank' : HINTS[name] ?? 'hintOther');
-  // An empty line that completes nothing belongs to what was before it.
+  const item = addLine('line', line, line === '' ? 'hintBlank' : HINTS[name] ?? 'hintField');
   if (line !== '' || event || unclaimed.length > 1) return;
-  claim(lastStep, item);
+  claim([item], lastStep);
   item.classList.toggle('marked', item.previousSibling.classList.contains('marked'));
 }
 
 export function showEnd() {
-  addLine('end', '', 'hintEnd');
+  addLine('end', '', 'endOfStream');
 }
 
 function addLine(kind, text, hint) {
   const item = make('li', kind);
-  item.tabIndex = -1;
   const why = make('span', 'why');
   showWord(why, hint);
   item.append(make('time', '', clock()), make('code', '', text), why);
-  if (!explained.has(hint)) item.classList.add('first');
+  item.tabIndex = -1;
+  item.classList.toggle('first', !explained.has(hint));
   explained.add(hint);
   unclaimed.push(item);
   lines.append(item);
@@ -61,45 +60,39 @@ function addLine(kind, text, hint) {
   return item;
 }
 
-function claim(step, item) {
-  stepOf.set(item, step);
-  unclaimed = unclaimed.filter((other) => other !== item);
-}
-
 /** What has come since the last step makes this one; but a comment alone says that something was earlier. */
 function claimFor({ detail: step }) {
-  if (step.shape.from === 'platform' && step.name !== 'earlier') return;
-  if (step.shape.to === 'platform') return;
-  const isPart = (item) => step.name !== 'earlier' || item.textContent.includes('settled');
-  unclaimed.filter(isPart).forEach((item) => claim(step, item));
+  const { from, to } = step.shape;
+  if (step.name === 'earlier') return claim(unclaimed.slice(-1), step);
+  if (from === 'platform' || to === 'platform') return;
+  claim(unclaimed, step);
   lastStep = step;
 }
 
+function claim(items, step) {
+  items.forEach((item) => stepOf.set(item, step));
+  unclaimed = unclaimed.filter((item) => !stepOf.has(item));
+}
+
 function mark({ detail: step }) {
-  const marked = [...lines.children].filter((item) => {
-    item.classList.toggle('marked', stepOf.get(item) === step);
-    return stepOf.get(item) === step;
-  });
+  for (const item of lines.children) item.classList.toggle('marked', stepOf.get(item) === step);
+  const marked = lines.querySelectorAll('.marked');
   if (marked.length === 0) return;
-  reveal(lines, marked.at(-1));
+  reveal(lines, marked[marked.length - 1]);
   reveal(lines, marked[0]);
 }
 
+/** From line to line. */
 function pressKey(press) {
   const line = document.activeElement;
-  const steps = { ArrowUp: line.previousElementSibling, ArrowDown: line.nextElementSibling };
-  const next = line === lines ? lines.lastChild : steps[press.key];
-  if (!next || !(press.key in steps)) return;
+  const near = { ArrowUp: line.previousElementSibling, ArrowDown: line.nextElementSibling };
+  const next = line === lines ? lines.lastChild : near[press.key];
+  if (!next || !(press.key in near)) return;
   press.preventDefault();
   next.focus();
 }
 
-function pointFrom({ target }) {
-  const step = stepOf.get(target);
-  if (step) point(step);
-}
-
 lines.addEventListener('keydown', pressKey);
-lines.addEventListener('focusin', pointFrom);
+lines.addEventListener('focusin', ({ target }) => stepOf.has(target) && point(stepOf.get(target)));
 element('view').addEventListener('recorded', claimFor);
 element('view').addEventListener('pointed', mark);

@@ -148,8 +148,8 @@ fn a_page_can_be_made_to_believe_something(engine: Engine) {
     browser.run(
         "document.head.innerHTML = `<style>
              body { order: 1 }
-             @media print { body { order: 2 } }
              @media (forced-colors: active) { body { order: 3 } }
+             @media print { body { order: 2 } }
          </style>`;",
     );
     has_style(1);

@@ -207,7 +207,7 @@ impl Browser {
         written.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
 
-    /// Makes the page of this window believe something; false where the engine can't.
+    /// Makes this window's page believe something, and nothing else from before; false where the engine can't.
     pub fn emulate(&self, what: Emulation) -> bool {
         self.driver.emulate(what)
     }

@@ -122,6 +122,8 @@ impl Lesson {
     pub fn picture(&self, name: &str) {
         let ends = "({ effect }) => effect.getComputedTiming().endTime !== Infinity";
         self.wait_until(&format!("!document.getAnimations().some({ends})"));
+        let frame = "requestAnimationFrame";
+        self.browser.run(&format!("return new Promise((done) => {frame}(() => {frame}(done)))"));
         let folder = Path::new("tests/screenshots");
         fs::create_dir_all(folder).unwrap();
         let engine = format!("{:?}", self.browser.engine).to_lowercase();

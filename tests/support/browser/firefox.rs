@@ -31,6 +31,10 @@ const RESIZE: &str = "
     const { style } = gBrowser.selectedBrowser;
     [style.minWidth, style.minHeight] = [style.maxWidth, style.maxHeight] = arguments;";
 
+const EMULATE: &str = "
+    const context = gBrowser.selectedBrowser.browsingContext;
+    [context.mediumOverride, context.forcedColorsOverride] = arguments;";
+
 pub struct Firefox {
     marionette: Marionette,
     // Dropped in this order.
@@ -89,12 +93,11 @@ impl Driver for Firefox {
     }
 
     fn emulate(&self, what: Emulation) -> bool {
-        let (property, value) = match what {
-            Emulation::Print => ("mediumOverride", "print"),
-            Emulation::ForcedColors => ("forcedColorsOverride", "active"),
+        let (medium, forced_colors) = match what {
+            Emulation::Print => ("print", "none"),
+            Emulation::ForcedColors => ("screen", "active"),
         };
-        let script = "gBrowser.selectedBrowser.browsingContext[arguments[0]] = arguments[1]";
-        self.run_around(script, vec![property.into(), value.into()]);
+        self.run_around(EMULATE, vec![medium.into(), forced_colors.into()]);
         true
     }
 }

@@ -24,7 +24,7 @@ fn main() {
     let failed = |error| fail(error, 1);
     match config::parse(env::args_os().skip(1), &|name| env::var(name)) {
         Err(mistake) => fail(mistake, MISUSED),
-        Ok(Command::Help) => say(config::HELP),
+        Ok(Command::Help(text)) => say(text),
         Ok(Command::Version) => say(concat!("orderpay ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Healthcheck(url)) => healthcheck::check(&url).unwrap_or_else(failed),
         Ok(Command::Serve(config)) => serve(config).unwrap_or_else(failed),
@@ -73,7 +73,8 @@ fn waiters(config: &Config, events: &Arc<Events>) -> Result<Waiters, String> {
     // Half of the connections wait for the journal's disk, so that the others are there for the rest.
     let (store, torn) = match &config.journal {
         None => (Store::new(limits), 0),
-        Some(path) => Store::open(limits, path, config.max_connections.div_ceil(2))?,
+        Some(path) => Store::open(limits, path, config.max_connections.div_ceil(2))
+            .map_err(|error| format!("--journal {error}"))?,
     };
     if config.journal.is_some() {
         let orders = store.orders.counts().1;

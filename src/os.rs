@@ -4,11 +4,13 @@
 //! Each function is one call of the C library that std links anyway.
 
 use std::ffi::{c_int, c_ulong, c_void};
+use std::fs::File;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 
 /// `sigset_t` of glibc and musl: 1024 bits.
+#[derive(Default)]
 #[repr(C)]
 struct SigSet([c_ulong; 1024 / c_ulong::BITS as usize]);
 
@@ -23,6 +25,8 @@ const SIGINT: c_int = 2;
 const SIGTERM: c_int = 15;
 const SIG_BLOCK: c_int = 0;
 const RLIMIT_NOFILE: c_int = 7;
+const LOCK_EX: c_int = 2;
+const LOCK_NB: c_int = 4;
 const MSG_DONTWAIT: c_int = 0x40;
 const MSG_NOSIGNAL: c_int = 0x4000;
 const MSG_MORE: c_int = 0x8000;
@@ -34,6 +38,7 @@ unsafe extern "C" {
     fn sigwait(set: *const SigSet, signal: *mut c_int) -> c_int;
     fn getrlimit(resource: c_int, limit: *mut Limit) -> c_int;
     fn setrlimit(resource: c_int, limit: *const Limit) -> c_int;
+    fn flock(file: c_int, operation: c_int) -> c_int;
     fn listen(socket: c_int, backlog: c_int) -> c_int;
     fn recv(socket: c_int, buffer: *mut c_void, length: usize, flags: c_int) -> isize;
     fn send(socket: c_int, bytes: *const c_void, length: usize, flags: c_int) -> isize;
@@ -47,7 +52,7 @@ pub struct StopSignals(SigSet);
 impl StopSignals {
     /// Holds them back in this thread and in all that it starts later: call it first.
     pub fn hold_back() -> StopSignals {
-        let mut set = SigSet([0; _]);
+        let mut set = SigSet::default();
         // SAFETY: `set` is as large as a sigset_t and outlives the calls; the signals exist.
         unsafe {
             sigemptyset(&mut set);
@@ -82,7 +87,17 @@ pub fn raise_descriptor_limit() -> usize {
 /// that comes back after a restart, the others would try again a second later.
 pub fn deepen_backlog(listener: &TcpListener) -> io::Result<()> {
     // SAFETY: no memory is passed; the descriptor is open as long as `listener` is borrowed.
-    let result = unsafe { listen(listener.as_raw_fd(), c_int::MAX) };
+    done(unsafe { listen(listener.as_raw_fd(), c_int::MAX) })
+}
+
+/// Locks a file for as long as it is open, without waiting for who has the lock:
+/// [`io::ErrorKind::WouldBlock`]. std has this since Rust 1.89.
+pub fn try_lock(file: &File) -> io::Result<()> {
+    // SAFETY: no memory is passed; the descriptor is open as long as `file` is borrowed.
+    done(unsafe { flock(file.as_raw_fd(), LOCK_EX | LOCK_NB) })
+}
+
+fn done(result: c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -16,7 +16,7 @@ use crate::lock;
 /// No connection is evicted before it has kept its thread waiting this long: its request may be on
 /// its way.
 pub const GRACE: Duration = Duration::from_millis(400);
-/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none.
+/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts few.
 const SPARE: usize = 8;
 
 /// All slots.
@@ -153,10 +153,8 @@ impl Table {
     /// then reads the end, and releases the slot.
     fn evict(&self) {
         let idle = self.served.values().filter_map(|it| Some(((*lock(&it.idle_since))?, it)));
-        let idle = idle.filter(|(_, served)| !served.evicted.load(Relaxed));
-        if let Some((since, served)) = idle.min_by_key(|(since, _)| *since)
-            && since.elapsed() >= GRACE
-        {
+        let idle = idle.filter(|(since, it)| since.elapsed() >= GRACE && !it.evicted.load(Relaxed));
+        if let Some((_, served)) = idle.min_by_key(|(since, _)| *since) {
             served.evicted.store(true, Relaxed);
             let _ = served.stream.shutdown(Shutdown::Both);
         }

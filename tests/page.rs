@@ -301,7 +301,7 @@ fn a_phone_can_read_the_code_of_an_address_on_the_network() {
 in_every_engine!(axe_finds_nothing_that_shuts_somebody_out);
 fn axe_finds_nothing_that_shuts_somebody_out(engine: Engine) {
     let Ok(axe) = fs::read_to_string("tests/.tools/node_modules/axe-core/axe.min.js") else {
-        return skipped("axe-core is not installed in tests/.tools");
+        return skipped("axe-core is not in tests/.tools: .ci/run installs it");
     };
     for dark in [false, true] {
         let settings = Settings { dark, ..Settings::default() };

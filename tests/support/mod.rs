@@ -31,7 +31,7 @@ pub use lesson::Lesson;
 pub use network::own_network;
 pub use program::Program;
 pub use server::Server;
-pub use tool::{packaged, skipped, tool};
+pub use tool::{skipped, tool};
 
 use std::thread;
 use std::time::{Duration, Instant};

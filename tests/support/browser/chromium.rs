@@ -105,6 +105,7 @@ fn capabilities(chromium: &Path, profile: &Folder, settings: &Settings) -> Json 
         ("args", Json::List(arguments.map(Json::from).collect())),
     ]);
     Json::object([
+        ("acceptInsecureCerts", true.into()), // a proxy under test signs its own
         ("goog:chromeOptions", options),
         ("goog:loggingPrefs", Json::object([("browser", "ALL".into())])),
     ])

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::str;
 
 use super::super::Client;
 use super::super::json::Json;

@@ -8,11 +8,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::super::json::Json;
-use super::super::{Folder, Program, eventually, packaged, skipped};
+use super::super::{Folder, Program, eventually, skipped, tool};
 use super::webdriver::Session;
 use super::{Driver, Emulation, Settings};
-
-const PACKAGE: &str = "webkit2gtk-driver";
 
 /// WebKitGTK speaks the language of its locale: any that the C library can load under that name.
 const SOME_LOCALE: &str = "/usr/lib/locale/C.utf8";
@@ -36,8 +34,8 @@ pub struct WebKit {
 
 impl WebKit {
     pub fn start(settings: &Settings) -> Option<WebKit> {
-        let driver = packaged("WebKitWebDriver", PACKAGE)?;
-        let (minibrowser, xvfb) = (minibrowser()?, packaged("Xvfb", "xvfb")?);
+        let driver = tool("WebKitWebDriver")?;
+        let (minibrowser, xvfb) = (minibrowser()?, tool("Xvfb")?);
         let display = Program::start(Command::new(xvfb).args([
             "-displayfd",
             "1",
@@ -104,7 +102,7 @@ fn minibrowser() -> Option<PathBuf> {
     let of_webkit = libraries.filter(|it| it.file_name().to_string_lossy().starts_with("webkit"));
     let found = of_webkit.map(|it| it.path().join("MiniBrowser")).find(|file| file.is_file());
     if found.is_none() {
-        skipped(&format!("MiniBrowser is not installed ({PACKAGE})"));
+        skipped("MiniBrowser is not installed: apt-get install webkit2gtk-driver");
     }
     found
 }

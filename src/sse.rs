@@ -30,7 +30,7 @@ const FINISH: &str = "event:finish\nid:6666\ndata:哈哈\n\n";
 /// A comment before the result that an order has had for so long, for a page that draws what
 /// happened when: an `EventSource` hides it.
 pub fn settled(age: Duration) -> String {
-    format!(":settled {:.3} s ago\n", age.as_secs_f64())
+    format!(":settled {}.{:03} s ago\n", age.as_secs(), age.subsec_millis())
 }
 
 /// The last event ID of a browser that has seen `finish`.

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use support::{
-    Answer, Client, OPENING, PAID, Program, STREAM_HEAD, Server, Stream, mask_date, request,
+    Answer, Client, OPENING, PAID, Program, SETTLED, STREAM_HEAD, Server, Stream, mask_times,
+    request,
 };
 
 const HEALTHY: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\nContent-Type: text/plain\r\n\
@@ -30,12 +31,12 @@ fn error(status: &str, fields: &str, line: &str) -> String {
 }
 
 fn head_of(answer: &Answer) -> String {
-    mask_date(&answer.raw[..answer.raw.len() - answer.body.len()])
+    mask_times(&answer.raw[..answer.raw.len() - answer.body.len()])
 }
 
 /// Sends these bytes and reads everything until the server ends the connection.
 fn whole_conversation(server: &Server, bytes: impl AsRef<[u8]>) -> String {
-    mask_date(&server.connect().send(bytes).rest())
+    mask_times(&server.connect().send(bytes).rest())
 }
 
 // Requests in every shape.
@@ -98,7 +99,7 @@ fn an_order_may_be_paid_and_placed_in_one_write() {
         [request("GET", "/sse/payback/7", &[], ""), request("GET", "/sse/orderpay/7", &[], "")];
     client.send(pay_and_wait.concat());
     assert_eq!(client.answer().masked(), NOBODY_PAID);
-    assert_eq!(mask_date(&client.rest()), [STREAM_HEAD, OPENING, PAID].concat());
+    assert_eq!(mask_times(&client.rest()), [STREAM_HEAD, OPENING, SETTLED, PAID].concat());
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn empty_lines_after_a_request_begin_no_other() {
         let bytes = [request("GET", "/healthz", &[], ""), lines.into()].concat();
         assert_eq!(client.send(bytes).answer().masked(), HEALTHY, "{lines:?}");
     }
-    assert_eq!(mask_date(&client.send("\n").half_close().rest()), "", "it was idle");
+    assert_eq!(mask_times(&client.send("\n").half_close().rest()), "", "it was idle");
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn a_connection_is_kept_until_its_client_asks_to_close() {
         assert_eq!(client.send(request("GET", "/healthz", &[], "")).answer().masked(), HEALTHY);
     }
     client.send(request("GET", "/healthz", &[("connection", "foo, Close")], ""));
-    assert_eq!(mask_date(&client.rest()), then_close(HEALTHY));
+    assert_eq!(mask_times(&client.rest()), then_close(HEALTHY));
 }
 
 #[test]
@@ -169,7 +170,8 @@ fn in_http_1_0_a_connection_is_good_for_one_request_and_needs_no_host() {
     assert_eq!(whole_conversation(&server, "GET /healthz HTTP/1.0\r\n\r\n"), then_close(HEALTHY));
     let stream = "GET /sse/orderpay/7 HTTP/1.0\r\n\r\n";
     server.payback("7");
-    assert_eq!(whole_conversation(&server, stream), [STREAM_HEAD, OPENING, PAID].concat());
+    let whole_stream = [STREAM_HEAD, OPENING, SETTLED, PAID].concat();
+    assert_eq!(whole_conversation(&server, stream), whole_stream);
 }
 
 #[test]
@@ -193,7 +195,7 @@ fn a_half_closed_client_gets_its_whole_answer() {
     let page = server.get("/sse/test").raw;
     let mut client = server.connect();
     client.send(request("GET", "/sse/test", &[], "")).half_close();
-    assert_eq!(mask_date(&client.rest()), mask_date(&page));
+    assert_eq!(mask_times(&client.rest()), mask_times(&page));
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn let_go(client: &mut Client, drop: &str) -> (String, u64) {
         client.send(drop);
         next_drop += Duration::from_millis(500);
     }
-    (mask_date(&client.rest()), start.elapsed().as_secs())
+    (mask_times(&client.rest()), start.elapsed().as_secs())
 }
 
 // What there is.
@@ -545,7 +547,7 @@ fn half_a_request_is_refused() {
     ] {
         let mut client = server.connect();
         client.send(half).half_close();
-        assert_eq!(mask_date(&client.rest()), refused, "{half:?}");
+        assert_eq!(mask_times(&client.rest()), refused, "{half:?}");
     }
     assert_eq!(server.ever_logged("event=paid"), 0);
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use support::event_source::EventSource;
 use support::sse::Parser;
 use support::{
-    Client, HEARTBEAT, NO_ROOM, OPENING, PAID, PATIENCE, STREAM_HEAD, Server, Stream, TIMED_OUT,
-    eventually, mask_date, request, stays_true,
+    Client, Folder, HEARTBEAT, NO_ROOM, OPENING, PAID, PATIENCE, SETTLED, STREAM_HEAD, Server,
+    Stream, TIMED_OUT, eventually, mask_times, request, settled_ago, stays_true,
 };
 
 const FINISH: &str = "event:finish\nid:6666\ndata:哈哈\n\n";
@@ -37,8 +37,33 @@ fn a_payment_is_byte_for_byte_what_was_promised() {
 
     let mut again = server.connect();
     again.send(request("GET", "/sse/orderpay/7", &[], ""));
-    let whole_stream = [STREAM_HEAD, OPENING, PAID].concat();
-    assert_eq!(mask_date(&again.rest()), whole_stream, "a result that is there comes at once");
+    let whole_stream = [STREAM_HEAD, OPENING, SETTLED, PAID].concat();
+    assert_eq!(mask_times(&again.rest()), whole_stream, "a result that is there comes at once");
+}
+
+#[test]
+fn who_asks_for_a_result_that_is_there_is_told_how_long_ago_it_was_settled() {
+    // The server counts from just before the opening to just after; a journal, in milliseconds.
+    const INACCURACY: Duration = Duration::from_millis(5);
+    let folder = Folder::new();
+    let options = ["--journal", folder.join("journal").to_str().unwrap()].map(str::to_owned);
+    let options = options.each_ref().map(String::as_str);
+    let mut server = Server::start(&options);
+    let asked = Instant::now();
+    server.payback("7");
+    let acknowledged = Instant::now();
+    for _ in ["at once", "after a restart"] {
+        let least = acknowledged.elapsed();
+        let mut client = server.connect();
+        client.send(request("GET", "/sse/orderpay/7", &[], "")).until(OPENING);
+        let line = String::from_utf8(client.until("\n")).unwrap();
+        let seconds = settled_ago(&line).unwrap_or_else(|| panic!("{line:?}"));
+        let age = Duration::from_secs_f64(seconds) + INACCURACY;
+        let most = asked.elapsed() + 2 * INACCURACY;
+        assert!(least <= age && age <= most, "{least:?}, {line:?}, {most:?}");
+        server.stop();
+        server = Server::start(&options);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fs;
 use support::browser::{Browser, Emulation, Engine, Settings, in_every_engine};
 use support::json::Json;
 use support::sse::{Event, Parser};
-use support::{Folder, Server, eventually, mask_date};
+use support::{Folder, Server, eventually, mask_times};
 
 /// What a browser dispatches: type, data, last event ID.
 type Dispatched = (&'static str, &'static str, &'static str);
@@ -90,9 +90,13 @@ fn what_json_reads_it_writes() {
 }
 
 #[test]
-fn only_dates_are_masked() {
+fn only_times_are_masked() {
     let raw = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nDate";
-    assert_eq!(mask_date(raw), "HTTP/1.1 200 OK\r\nDate: …\r\n\r\nDate");
+    assert_eq!(mask_times(raw), "HTTP/1.1 200 OK\r\nDate: …\r\n\r\nDate");
+    assert_eq!(mask_times(b":settled 12.345 s ago\ndata:x\n"), ":settled … s ago\ndata:x\n");
+    for other in [":settled 1.5 s ago\n", ":settled .000 s ago\n", ":settled -1.000 s ago\n"] {
+        assert_eq!(mask_times(other.as_bytes()), other);
+    }
 }
 
 in_every_engine!(a_browser_can_be_driven);

@@ -41,7 +41,6 @@ const STEPS = {
 
 /** Two tellings of one payback are no farther apart than this. */
 const SAME_PAYBACK_MS = 1500;
-/** More would cost a slow computer time. */
 const MOST_STEPS = 60;
 /** What the open bar grows by, from its beginning to the timeout. */
 const GROWTH_REM = 4;
@@ -55,7 +54,6 @@ let beganAt = Date.now(); // from then on the seconds are counted
 let isOpen = false; // the stream
 let secondsOpen = null;
 
-/** From now on the seconds are counted anew. */
 export function begin() {
   beganAt = Date.now();
 }
@@ -85,7 +83,6 @@ export function record(name, details) {
   return step;
 }
 
-/** One row. */
 class Step {
   isThere = true; // an arrow that is still on its way, or has failed, is not
   #times = 1;
@@ -111,7 +108,6 @@ class Step {
     this.time.textContent = clock();
   }
 
-  /** It is on its way. */
   leave() {
     this.isThere = false;
     this.row.classList.add('leaving');

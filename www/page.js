@@ -6,8 +6,7 @@ import './map.js';
 import { needsToken, newOrderUrl, order, timeoutSeconds } from './order.js';
 import { pay } from './payer.js';
 import {
-  checkLine, comeBackAfterFinish, comeBackToPage, isOver, leave, look, loseConnection, placeOrder, readByHand, secondsOpen,
-  tellOf,
+  checkLine, comeBackAfterFinish, comeBackToPage, isOver, leave, look, loseConnection, placeOrder, secondsOpen, tellOf,
 } from './waiter.js';
 import { showWays } from './ways.js';
 import { say, showAllWords, showWord, switchLanguage } from './words.js';
@@ -20,11 +19,13 @@ let state = null;
 let requests = 0;
 let waitedMs = 0; // in which a page without a stream would have asked every second
 let lastTick = null;
+let wasOver = false;
 
 // States and messages
 
 function showState(newState) {
   state = newState;
+  countPolls();
   document.body.dataset.state = state;
   showWord(element('state'), state);
   showTitle();
@@ -117,9 +118,10 @@ function tick() {
 
 function countPolls() {
   const now = Date.now();
-  if (!isOver()) waitedMs += now - (lastTick ?? now);
+  if (!wasOver) waitedMs += now - (lastTick ?? now);
   lastTick &&= now;
-  element('polls').textContent = lastTick && Math.floor(waitedMs / 1000) + 1;
+  wasOver = isOver();
+  element('polls').textContent = lastTick ? Math.floor(waitedMs / 1000) + 1 : 0;
 }
 
 // The beginning
@@ -131,7 +133,6 @@ function listenToButtons() {
   listen('again', waitAgain);
   listen('new', () => setTimeout(renewOrderLink));
   listen('language', switchLanguage);
-  element('native').addEventListener('change', ({ target }) => readByHand(!target.checked));
   for (const button of tabs) button.addEventListener('click', () => openPanel(button.getAttribute('aria-controls')));
 }
 

@@ -5,9 +5,7 @@ import { element } from './dom.js';
 import { payUrl } from './order.js';
 import { say } from './words.js';
 
-const LONGEST_LABEL = 24;
-/** In milliseconds. */
-const DEADLINE = 10000;
+const DEADLINE_MS = 10000;
 
 let payback = null; // the step of one that may have settled the order, until its result has come
 
@@ -28,7 +26,7 @@ export async function pay(text) {
   element('problem').textContent = '';
   const step = (payback = record('payback', { note: shorten(text) }).leave());
   try {
-    const answer = await fetch(payUrl, { method: 'POST', body: text, signal: AbortSignal.timeout(DEADLINE) });
+    const answer = await fetch(payUrl, { method: 'POST', body: text, signal: AbortSignal.timeout(DEADLINE_MS) });
     step.arrive();
     showAnswer(answer, (await answer.text()).trim(), step);
   } catch {
@@ -51,8 +49,7 @@ function dismiss(step) {
   if (payback === step) payback = null;
 }
 
-/** A text short enough for an arrow. */
+/** A text short enough for an arrow: 24 letters. */
 export function shorten(text) {
-  const letters = [...text];
-  return letters.length <= LONGEST_LABEL ? text : `${letters.slice(0, LONGEST_LABEL - 1).join('')}…`;
+  return text.replace(/^(.{23})..+$/su, '$1…');
 }

@@ -8,6 +8,7 @@ import { EventStreamParser } from './parser.js';
  */
 export class FetchedEventSource extends EventTarget {
   readyState = EventSource.CONNECTING;
+  retry = null;
   #control = new AbortController();
 
   /** The answer has to begin within the deadline, in milliseconds: a connection may be dead. */
@@ -52,6 +53,7 @@ export class FetchedEventSource extends EventTarget {
       if (done) return;
       for (const line of parser.push(value)) {
         if (this.readyState === EventSource.CLOSED) return;
+        this.retry = parser.retry;
         this.#tell('line', line);
         if (line.name === '') this.#tell('comment', line.value);
         if (line.event) this.dispatchEvent(new MessageEvent(line.event.type, line.event));

@@ -4,6 +4,7 @@
 // may not have a connection; stopped by a 204.
 
 import { begin, isLast, knowsPayback, record } from './diagram.js';
+import { element } from './dom.js';
 import { heartbeatSeconds, timeoutSeconds, waitUrl } from './order.js';
 import { forgetPayment, shorten, takePayment } from './payer.js';
 import { FetchedEventSource } from './stream.js';
@@ -28,7 +29,6 @@ const OVERDUE_LOOKS = 5;
 let tell = null; // who is told of states, messages and requests
 let state = null;
 let source = null;
-let readsByHand = true;
 let ticket = null;
 let lastEventId = ''; // what a browser that comes back says
 let retry = USUAL_RETRY;
@@ -48,11 +48,6 @@ let returning = null; // a timer
 /** `onState` is told each state, `onMessage` each text, `onRequest` of each request. */
 export function tellOf(listeners) {
   tell = listeners;
-}
-
-/** Or else the next order is waited for by the browser's own EventSource, which hides most of it. */
-export function readByHand(byHand) {
-  readsByHand = byHand;
 }
 
 /** The seconds that the stream is open, or null. */
@@ -78,7 +73,7 @@ async function connect() {
   if (ticket !== mine) return; // the page was left meanwhile
   enter('connecting');
   if (lastEventId === '') begin();
-  if (readsByHand || lastEventId !== '') return comeBack();
+  if (!element('native').checked || lastEventId !== '') return comeBack();
   listen((source = new EventSource(waitUrl)));
   onRequest({ detail: {} }); // of which it does not tell
 }
@@ -125,7 +120,7 @@ function onOpen() {
 
 function onLine({ detail }) {
   heardAt = Date.now();
-  if (detail.name === 'retry') retry = detail.value;
+  retry = source.retry ?? retry;
   showLine(detail);
 }
 
@@ -277,7 +272,6 @@ export function leave() {
   ticket = null;
 }
 
-/** Comes back from there. */
 export function comeBackToPage() {
   if (!isOver()) connect();
 }

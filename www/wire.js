@@ -25,7 +25,6 @@ export function showRequest(url, headers) {
   }
 }
 
-/** As fetch tells it. */
 export function showHead({ status, statusText, headers }) {
   addLine('head', `HTTP/1.1 ${status} ${statusText}`, 'hintStatus');
   for (const [name, value] of headers) {
@@ -82,7 +81,6 @@ function mark({ detail: step }) {
   reveal(lines, marked[0]);
 }
 
-/** From line to line. */
 function pressKey(press) {
   const line = document.activeElement;
   const near = { ArrowUp: line.previousElementSibling, ArrowDown: line.nextElementSibling };

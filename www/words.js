@@ -15,8 +15,8 @@ const en = {
   'timed-out': 'Timed out',
   stopped: 'Stopped',
   crowded: 'No connection left',
-  crowdedWhy: 'Over HTTP/1.1 all tabs share six connections to one host. Five are held by streams, the sixth is for paying. '
-    + 'This tab connects as soon as one of the five ends.',
+  crowdedWhy: 'Over HTTP/1.1 all tabs share six connections to one host: five for streams, one for paying. '
+    + 'This tab waits for one of the five.',
   timeLeft: 'Time left',
   received: 'What has arrived',
   requests: 'Requests so far:',
@@ -44,7 +44,7 @@ const en = {
   unanswered: 'Nobody answers. The browser tries again and again.',
   open: 'The response begins and does not end, so the server can speak at any time.',
   noStream: 'This is no event stream. An EventSource would give up; this page tries again.',
-  opening: 'If the line breaks: come back after 1000 ms (retry), and say this id.',
+  opening: 'If the line breaks: come back after so many ms (retry), and say this id.',
   heartbeat: 'A heartbeat: a comment, so that nobody cuts a quiet line. An EventSource hides it.',
   payback: 'The payment platform tells the server, not the browser.',
   unpaid: 'Nobody answers, so nothing is paid. A platform would call again.',
@@ -52,12 +52,12 @@ const en = {
   earlier: 'It was paid before the page asked: the server says so, in a comment.',
   ok: 'The platform hears “ok”, or it would call again. So many streams were told.',
   refused: 'The server refuses. Nothing is paid by this.',
-  message: 'The server pushes the result down the open response. Nobody asked again.',
+  message: 'The server pushes the result down the open response: an event without a name, a “message”.',
   finish: 'An event with a name, and an id: nothing more will come.',
   close: 'The page closes. If not, the browser would take the end for a lost line, and come back.',
   left: 'The page was left. It closes its stream: nobody would read it.',
-  ended: 'The response has ended without “finish”. The browser comes back after 1000 ms (retry).',
-  lost: 'The line has broken. The browser comes back after 1000 ms (retry).',
+  ended: 'The response has ended without “finish”. The browser comes back as “retry” says.',
+  lost: 'The line has broken. The browser comes back as “retry” says.',
   timeout: 'The server says that the time is up: nobody has paid.',
   timedOut: 'The response has ended without “finish”: so it was a timeout.',
   stray: 'If the page had not closed: the browser comes back, and says the id of “finish”.',
@@ -74,7 +74,7 @@ const en = {
   hintId: 'who comes back says it, as Last-Event-ID',
   hintRetry: 'come back after so many milliseconds',
   hintData: 'a line of text for the page',
-  hintComment: 'a comment, for nobody',
+  hintComment: 'a comment: an EventSource hides it',
   hintBlank: 'an empty line: the event is complete',
   native: 'Let the browser’s own EventSource read the next stream: it hides all this.',
 
@@ -86,7 +86,7 @@ const en = {
 
   phone: 'Phone',
   phoneScan: 'Scan it: the phone opens this address, and that is the payment.',
-  phoneLoopback: 'No phone can reach a loopback address. Listen on the network, and open the page at its address there:',
+  phoneLoopback: 'No phone can reach a loopback address. Listen on the network, and open the page there:',
   phoneLong: 'This address is too long for a small code.',
 };
 
@@ -102,8 +102,8 @@ const zh = {
   'timed-out': '已超时',
   stopped: '已停止',
   crowded: '没有空闲连接',
-  crowdedWhy: '在 HTTP/1.1 上，所有标签页共用六个到同一主机的连接。五个被事件流占用，第六个留着支付。'
-    + '五个之中有一个结束，本页就连接。',
+  crowdedWhy: '在 HTTP/1.1 上，所有标签页共用六个到同一主机的连接：五个给事件流，一个留着支付。'
+    + '本页等五个之中的一个。',
   timeLeft: '剩余时间',
   received: '收到的内容',
   requests: '至今的请求数：',
@@ -131,7 +131,7 @@ const zh = {
   unanswered: '没有回应。浏览器一次又一次地重试。',
   open: '响应开始了，但不结束：服务器随时可以说话。',
   noStream: '这不是事件流。EventSource 会放弃；本页会再试。',
-  opening: '连接断了：1000 毫秒（retry）后回来，并报出这个 id。',
+  opening: '连接断了：这么多毫秒（retry）后回来，并报出这个 id。',
   heartbeat: '心跳：一行注释，免得有人切断安静的连接。EventSource 不显示它。',
   payback: '支付平台通知的是服务器，不是浏览器。',
   unpaid: '没有回应，所以没有支付。平台会再次通知。',
@@ -139,12 +139,12 @@ const zh = {
   earlier: '在页面询问之前就已支付：服务器用一行注释这样说。',
   ok: '平台收到 ok，否则会再次通知。后面是被通知的流的数目。',
   refused: '服务器拒绝，这次什么都没有支付。',
-  message: '服务器沿着打开的响应推送结果，没有人需要再问。',
+  message: '服务器沿着打开的响应推送结果：没有名字的事件，即 message。',
   finish: '有名字、有 id 的事件：不会再有内容了。',
   close: '页面关闭连接；否则浏览器会以为断线，又会回来。',
   left: '页面被离开，关闭了它的流：没有人会读。',
-  ended: '响应没有 finish 就结束了。浏览器 1000 毫秒（retry）后回来。',
-  lost: '连接断了。浏览器 1000 毫秒（retry）后回来。',
+  ended: '响应没有 finish 就结束了。浏览器按 retry 再回来。',
+  lost: '连接断了。浏览器按 retry 再回来。',
   timeout: '服务器说时间到了：没有人支付。',
   timedOut: '响应没有 finish 就结束了：所以这是超时。',
   stray: '如果页面没有关闭：浏览器会回来，并报出 finish 的 id。',
@@ -161,7 +161,7 @@ const zh = {
   hintId: '回来的浏览器用 Last-Event-ID 报出它',
   hintRetry: '断线后，这么多毫秒再回来',
   hintData: '给页面的一行文字',
-  hintComment: '注释，不给任何人',
+  hintComment: '注释：EventSource 不显示它',
   hintBlank: '空行：事件完整了',
   native: '下一个流由浏览器自己的 EventSource 来读：它不显示这些。',
 
@@ -173,7 +173,7 @@ const zh = {
 
   phone: '手机',
   phoneScan: '扫一扫：手机打开这个地址，就是支付。',
-  phoneLoopback: '手机访问不到回环地址。请在网络上监听，再用那里的地址打开本页：',
+  phoneLoopback: '手机访问不到回环地址。请在网络上监听，并在那里打开本页：',
   phoneLong: '这个地址太长，小二维码放不下。',
 };
 

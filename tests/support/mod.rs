@@ -26,7 +26,7 @@ pub mod tool;
 pub use client::{Client, Stream};
 pub use disk::SmallDisk;
 pub use folder::Folder;
-pub use http::{Answer, mask_date, request};
+pub use http::{Answer, mask_times, request, settled_ago};
 pub use lesson::Lesson;
 pub use network::own_network;
 pub use program::Program;
@@ -51,6 +51,8 @@ pub const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nDate: …\r\n\
 pub const OPENING: &str = "event:waiting\nid:0\nretry:1000\ndata\n\n";
 pub const HEARTBEAT: &str = ":\n\n";
 pub const PAID: &str = "data:支付成功\n\nevent:finish\nid:6666\ndata:哈哈\n\n";
+/// Before `PAID`, where that was so before somebody asked; its age masked.
+pub const SETTLED: &str = ":settled … s ago\n";
 pub const TIMED_OUT: &str = "data:timeout!!\n\n";
 pub const NO_ROOM: &str = "retry:5000\n\n";
 

@@ -16,6 +16,13 @@ const HEALTHY: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r
 const NOBODY_PAID: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
     Content-Type: text/plain;charset=UTF-8\r\nOrderpay-Delivered: 0\r\nContent-Length: 2\r\n\r\nok";
 
+/// The head before `{N}` bytes of HTML.
+const HTML: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
+    Content-Type: text/html;charset=UTF-8\r\nX-Content-Type-Options: nosniff\r\n\
+    Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; \
+    frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\nContent-Length: {N}\r\n\r\n";
+
 /// The same answer from a server that closes after it.
 fn then_close(answer: &str) -> String {
     answer.replacen("\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
@@ -259,21 +266,39 @@ fn the_page_is_there_for_each_order_with_all_it_refers_to() {
     for (path, base) in [("/sse/test", "./"), ("/sse/test/table-7", "../")] {
         let page = server.get(path);
         let html = page.text();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
-             Content-Type: text/html;charset=UTF-8\r\nX-Content-Type-Options: nosniff\r\n\
-             Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
-             img-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; \
-             frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\n\
-             Content-Length: {}\r\n\r\n",
-            html.len()
-        );
-        assert_eq!(head_of(&page), head);
+        assert_eq!(head_of(&page), HTML.replace("{N}", &html.len().to_string()));
         assert_eq!(html.matches(&format!("<base href=\"{base}\">")).count(), 1);
         assert_eq!(html.matches("id=\"message\"").count(), 1);
         for asset in assets_in(&html) {
             assert_asset(&server.get(&format!("/sse/{asset}")), &asset);
         }
+    }
+}
+
+#[test]
+fn who_accepts_html_from_a_payback_sees_what_it_has_done_and_all_others_get_ok() {
+    let server = Server::start(&[]);
+    let visit = |accept: &str| {
+        let fields = [("Accept", accept)];
+        server.connect().send(request("GET", "/sse/payback/7", &fields, "")).answer()
+    };
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (accept, chinese, english) in [
+        (browser, "已支付", "is paid. Pages that were told: 0."),
+        ("application/xml, text/html;q=0.9", "早已支付", "was paid already: this changes nothing."),
+    ] {
+        let page = format!(
+            "ok<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"UTF-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n<title>7</title>\n\
+             <h1>7: <span lang=\"zh-CN\">{chinese}</span></h1>\n<p>Order 7 {english}</p>\n"
+        );
+        let head = HTML.replace("{N}", &page.len().to_string());
+        let head = head.replace("Content-Length", "Orderpay-Delivered: 0\r\nContent-Length");
+        assert_eq!(visit(accept).masked(), head + &page, "{accept}");
+    }
+    for accept in ["*/*", "text/plain", "application/json, text/*", "text/htmlx", ""] {
+        assert_eq!(visit(accept).masked(), NOBODY_PAID, "{accept}");
     }
 }
 

@@ -40,6 +40,45 @@ fn each_step_of_the_lesson_names_a_test_that_is_there() {
     }
 }
 
+/// The page's panel that maps the original to the wire, to the source and to the page, row by row.
+fn map_of_page() -> Vec<Vec<&'static str>> {
+    let html = include_str!("../www/page.html");
+    let (_, map) = html.split_once("<ol id=\"map\"").expect("the map");
+    let (map, _) = map.split_once("</ol>").expect("its end");
+    let cell = |code: &'static str| match code.split_once('>').expect("a cell") {
+        ("<code data-word=\"endOfStream\"", _) => "end of stream",
+        (_, text) => text.split_once("</code>").expect("its end").0,
+    };
+    let row = |row: &'static str| {
+        let cells = row.lines().map(str::trim).filter(|line| line.starts_with("<code"));
+        cells.map(cell).collect()
+    };
+    map.split("<li").skip(1).map(row).collect()
+}
+
+#[test]
+fn the_map_of_the_page_is_that_of_readme_md_and_names_functions_that_are_there() {
+    let map = map_of_page();
+    assert_eq!(map.len(), 8);
+    for row in map {
+        let [original, wire, source, page] = row[..] else { panic!("not four: {row:?}") };
+        let cells = [original, wire, source, page].map(|it| match it {
+            "–" | "end of stream" => it.to_owned(),
+            code => format!("`{code}`"),
+        });
+        let line = format!("\n| {} |\n", cells.join(" | "));
+        assert!(README.contains(&line), "README.md has no {line:?}");
+        for function in source.split(", ") {
+            let (file, name) = function.split_once(' ').expect("a file and a function");
+            let source = fs::read_to_string(file).expect(file);
+            assert!(source.contains(&format!("fn {name}(")), "{file} has no {name}");
+        }
+        let of_page = fs::read_to_string("www/waiter.js").unwrap();
+        let call = page.trim_end_matches(')');
+        assert!(page == "–" || of_page.contains(call), "waiter.js has no {call:?}");
+    }
+}
+
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.flat_map(|it| if it.is_dir() { files_below(&it) } else { vec![it] });

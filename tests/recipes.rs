@@ -214,6 +214,12 @@ fn behind_caddy_a_browser_has_no_limit_of_six() {
     browser.open("https://localhost/sse/test/7");
     browser.run(TWELVE);
     browser.wait_until("window.opened === 12");
+    // Nor does a page tell of one.
+    for order in 200..206 {
+        browser.new_window();
+        browser.open(&format!("https://localhost/sse/test/{order}"));
+        browser.wait_until("document.body.dataset.state === 'waiting'");
+    }
 }
 
 /// A server where the recipe has it, with Caddy before it, in a network of their own.

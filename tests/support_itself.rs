@@ -6,53 +6,13 @@ use std::fs;
 
 use support::browser::{Browser, Emulation, Engine, Settings, in_every_engine};
 use support::json::Json;
-use support::sse::{Event, Parser};
+use support::sse::{Event, Parser, STREAMS, events};
 use support::{Folder, Server, eventually, mask_times};
-
-/// What a browser dispatches: type, data, last event ID.
-type Dispatched = (&'static str, &'static str, &'static str);
-
-/// The examples of WHATWG HTML, section 9.2.6, and what its grammar says at the edges.
-const STREAMS: &[(&str, &[Dispatched])] = &[
-    ("data: YHOO\ndata: +2\ndata: 10\n\n", &[("message", "YHOO\n+2\n10", "")]),
-    (
-        ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n",
-        &[
-            ("message", "first event", "1"),
-            ("message", "second event", ""),
-            ("message", " third event", ""),
-        ],
-    ),
-    ("data\n\ndata\ndata\n\ndata:", &[("message", "", ""), ("message", "\n", "")]),
-    ("data:test\n\ndata: test\n\n", &[("message", "test", ""), ("message", "test", "")]),
-    (
-        "data:a\r\rdata:b\r\n\r\ndata:c\n\n",
-        &[("message", "a", ""), ("message", "b", ""), ("message", "c", "")],
-    ),
-    ("\u{feff}data:after a BOM\n\n", &[("message", "after a BOM", "")]),
-    ("\u{feff}\u{feff}data:only one\n\n", &[]),
-    ("data:a\n\u{feff}data:not at the start\n\n", &[("message", "a", "")]),
-    ("event:pay\ndata:a\n\ndata:b\n\n", &[("pay", "a", ""), ("message", "b", "")]),
-    ("event:no data\n\ndata:b\n\n", &[("message", "b", "")]),
-    ("id:1\ndata:a\n\nid:2\0\ndata:b\n\n", &[("message", "a", "1"), ("message", "b", "1")]),
-    ("id:1\n\ndata:a\n\n", &[("message", "a", "1")]),
-    ("Data:a\nfoo:b\n data:c\n\n", &[]),
-    ("data:never ended\n", &[]),
-    ("data:a\u{2028}b\u{0}c\n\n", &[("message", "a\u{2028}b\u{0}c", "")]),
-    (
-        "data:支付成功\n\nevent:finish\nid:6666\ndata:哈哈\n\n",
-        &[("message", "支付成功", ""), ("finish", "哈哈", "6666")],
-    ),
-];
-
-fn event((kind, data, id): &Dispatched) -> Event {
-    Event { kind: (*kind).into(), data: (*data).into(), last_event_id: (*id).into() }
-}
 
 #[test]
 fn the_parser_follows_whatwg_in_one_piece_and_byte_by_byte() {
     for (stream, dispatched) in STREAMS {
-        let expected: Vec<Event> = dispatched.iter().map(event).collect();
+        let expected = events(dispatched);
         assert_eq!(Parser::default().push(stream.as_bytes()), expected, "{stream:?}");
         let mut parser = Parser::default();
         let events: Vec<Event> = stream.bytes().flat_map(|byte| parser.push(&[byte])).collect();

@@ -25,7 +25,7 @@ export class FetchedEventSource extends EventTarget {
   async #run(url, lastEventId, deadline) {
     await null; // whoever has made this is to listen first
     const timer = setTimeout(() => this.#control.abort('late'), deadline);
-    const how = await this.#connect(url, lastEventId, timer).catch((why) => (why === 'late' ? why : 'lost'));
+    const how = await this.#connect(url, lastEventId, timer).catch(() => this.#control.signal.reason ?? 'lost');
     clearTimeout(timer);
     if (this.readyState === EventSource.CLOSED) return;
     this.readyState = EventSource.CLOSED;

@@ -19,7 +19,7 @@ const SETTLED = /^settled ([0-9.]+) s ago$/;
 /** Milliseconds until a browser comes back, until a `retry:` says otherwise. */
 const USUAL_RETRY = 1000;
 /** Milliseconds until an answer has to begin; twice as many after each that did not, up to the last. */
-const FIRST_DEADLINE = 1500;
+const FIRST_DEADLINE = 1000;
 const LAST_DEADLINE = 12000;
 /** What was due so long ago will not come: the line has died in silence … */
 const OVERDUE_SECONDS = 1.5;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::browser::{Browser, Engine, Settings};
 use super::json::Json;
+use super::relay::Relay;
 use super::{Server, stays_true};
 
 /// A browser that meant to come back would have done so by then: its retry time is one second.
@@ -28,6 +29,13 @@ impl Lesson {
     pub fn start_with(engine: Engine, settings: &Settings, options: &[&str]) -> Option<Lesson> {
         let browser = Browser::start_with(engine, settings)?;
         Some(Lesson { server: Server::start(options), browser })
+    }
+
+    /// With a line between them that can fail.
+    pub fn start_behind_relay(engine: Engine, options: &[&str]) -> Option<(Lesson, Relay)> {
+        let lesson = Lesson::start(engine, options)?;
+        let relay = Relay::start(lesson.server.address);
+        Some((lesson, relay))
     }
 
     /// Opens the page of an order and waits until it waits.
@@ -75,7 +83,7 @@ impl Lesson {
         self.texts("[...document.querySelectorAll('.step')].map((step) => step.dataset.step)")
     }
 
-    fn texts(&self, expression: &str) -> Vec<String> {
+    pub fn texts(&self, expression: &str) -> Vec<String> {
         let list = self.browser.run(&format!("return {expression}"));
         list.list().iter().map(|text| text.text().to_owned()).collect()
     }
@@ -118,12 +126,16 @@ impl Lesson {
         assert_eq!(self.browser.console().unwrap_or_default(), [""; 0]);
     }
 
-    /// A picture of what is to be seen once nothing moves that comes to rest.
-    pub fn picture(&self, name: &str) {
+    /// Waits until what has changed is painted, and nothing moves that comes to rest.
+    pub fn picture_is_still(&self) {
         let ends = "({ effect }) => effect.getComputedTiming().endTime !== Infinity";
         self.wait_until(&format!("!document.getAnimations().some({ends})"));
         let frame = "requestAnimationFrame";
         self.browser.run(&format!("return new Promise((done) => {frame}(() => {frame}(done)))"));
+    }
+
+    pub fn picture(&self, name: &str) {
+        self.picture_is_still();
         let folder = Path::new("tests/screenshots");
         fs::create_dir_all(folder).unwrap();
         let engine = format!("{:?}", self.browser.engine).to_lowercase();

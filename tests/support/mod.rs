@@ -17,6 +17,7 @@ pub mod program;
 pub mod properties;
 pub mod proxy;
 pub mod readme;
+pub mod relay;
 pub mod server;
 pub mod slow_line;
 pub mod sse;

@@ -348,7 +348,7 @@ in_every_engine!(
 );
 /// `make screenshots`: for people to look at.
 fn screenshots(engine: Engine) {
-    let Some(mut lesson) = Lesson::start(engine, &[]) else { return };
+    let Some(mut lesson) = Lesson::start(engine, &["--heartbeat", "3"]) else { return };
     lesson.wait_for_payment_of("pictures");
     for seconds in [1, 10] {
         lesson.wait_until(&format!("performance.now() > {seconds}000"));
@@ -358,15 +358,27 @@ fn screenshots(engine: Engine) {
         lesson.open_panel(panel);
         lesson.picture(&format!("panel-{panel}"));
     }
+    lesson.open_panel("wire");
     lesson.pay();
     lesson.wait_for_step("ok");
     lesson.picture("paid");
+    lesson.browser.click(".step.finish .label");
+    lesson.picture("paid-finish");
+    lesson.browser.click("#stop");
+    lesson.wait_for_step("noContent");
+    lesson.browser.click(".step:last-child .label");
+    lesson.picture("what-204-does");
 
     lesson.wait_for_payment_of("away");
     lesson.lose_connection();
+    lesson.picture("lost");
     lesson.server.payback("away");
     lesson.wait_for_state("paid");
     lesson.picture("paid-while-away");
+    lesson.browser.click(".step.earlier .label");
+    lesson.picture("paid-while-away-payback");
+    lesson.browser.click(".step.getAgain .label");
+    lesson.picture("paid-while-away-return");
 
     lesson.server = Server::start(&["--timeout", "2"]);
     lesson.wait_for_payment_of("late");
@@ -391,5 +403,9 @@ fn screenshots(engine: Engine) {
         lesson.pay();
         lesson.wait_for_step("ok");
         lesson.picture(name);
+        if name == "phone" {
+            lesson.browser.open(&lesson.server.url("/sse/payback/scanned"));
+            lesson.picture("phone-scanned");
+        }
     }
 }

@@ -161,7 +161,7 @@ function onFinish({ data, lastEventId: id }) {
 function onError({ detail: how }) {
   if (how === 'ended') showEnd();
   if (timeout) return timeOut();
-  if (openedAt) record(how === 'ended' ? how : 'lost');
+  if (openedAt) recordLoss(how === 'ended' ? how : 'lost');
   else if (attempt === null) failed.again();
   else if (how === 'refused') refuse();
   else fail();
@@ -218,9 +218,13 @@ export function isOver() {
 
 /** Closes, and comes back as late as a browser would. */
 export function loseConnection() {
-  record('lost');
+  recordLoss('lost');
   drop();
   comeBackLater();
+}
+
+function recordLoss(how) {
+  record(how, { note: `retry:${retry}` });
 }
 
 function comeBackLater() {
@@ -249,10 +253,7 @@ export function checkLine() {
   const isOpening = state === 'connecting' || state === 'waiting';
   if (isOpening && source?.readyState === EventSource.CLOSED) return onError({});
   overdueLooks = openedAt && isOverdue() ? overdueLooks + 1 : 0;
-  if (overdueLooks < OVERDUE_LOOKS) return;
-  record('lost');
-  drop();
-  comeBack();
+  if (overdueLooks >= OVERDUE_LOOKS) loseConnection();
 }
 
 function isOverdue() {

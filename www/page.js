@@ -19,13 +19,12 @@ let state = null;
 let requests = 0;
 let waitedMs = 0; // in which a page without a stream would have asked every second
 let lastTick = null;
-let wasOver = false;
 
 // States and messages
 
 function showState(newState) {
   state = newState;
-  countPolls();
+  showClock();
   document.body.dataset.state = state;
   showWord(element('state'), state);
   showTitle();
@@ -49,7 +48,6 @@ function showMessage(text) {
 
 function showRequest() {
   element('connections').textContent = ++requests;
-  lastTick ??= Date.now();
 }
 
 // The buttons. One that is off keeps the focus, so that a keyboard does not lose its place.
@@ -107,6 +105,10 @@ function openPanel(id) {
 
 function tick() {
   checkLine();
+  showClock();
+}
+
+function showClock() {
   countPolls();
   if (state === 'paid' || state === 'stopped') return; // what was left stays to be seen
   const seconds = state === 'timed-out' ? timeoutSeconds : secondsOpen();
@@ -118,10 +120,9 @@ function tick() {
 
 function countPolls() {
   const now = Date.now();
-  if (!wasOver) waitedMs += now - (lastTick ?? now);
-  lastTick &&= now;
-  wasOver = isOver();
-  element('polls').textContent = lastTick ? Math.floor(waitedMs / 1000) + 1 : 0;
+  if (lastTick) waitedMs += now - lastTick;
+  lastTick = requests > 0 && !isOver() ? now : null;
+  element('polls').textContent = requests && Math.floor(waitedMs / 1000) + 1;
 }
 
 // The beginning

@@ -63,7 +63,7 @@ fn the_lesson_is_in_view_whichever_panel_is_open_and_at_every_size(engine: Engin
         }
     };
     lesson.wait_for_payment_of("seen");
-    lesson.wait_until("document.querySelector('.heartbeat b')?.textContent === '×3'");
+    lesson.wait_until("document.querySelector('.heartbeat b')?.textContent.slice(1) >= 3");
     assert_eq!(lesson.steps().iter().filter(|it| *it == "heartbeat").count(), 1);
     check_each_panel("waiting");
     lesson.pay();
@@ -151,10 +151,11 @@ fn what_204_does_can_be_tried(engine: Engine) {
     assert!(!lesson.is_enabled("#stop"), "not before finish");
     lesson.pay();
     lesson.wait_for_step("ok");
+    lesson.wait_for_state("paid");
     lesson.browser.click("#stop");
     assert_eq!(lesson.label("noContent"), "204 No Content");
     assert_eq!(lesson.label("stray"), "Last-Event-ID: 6666");
-    assert_eq!(lesson.steps()[7..], ["ok", "stray", "noContent"]);
+    assert!(lesson.steps().ends_with(&["stray", "noContent"].map(str::to_owned)));
     lesson.assert_nobody_returns(1);
     assert_eq!(lesson.server.logged("event=seen order=stray").len(), 1);
     lesson.assert_console_is_empty();
@@ -321,6 +322,7 @@ fn a_long_history_costs_no_more_than_a_short_one(engine: Engine) {
     lesson.browser.run("for (let i = 0; i < 60; i++) document.getElementById('pay').click()");
     lesson.wait_until("!document.getElementById('older').hidden");
     lesson.wait_until("document.querySelector('.leaving') === null");
+    lesson.picture_is_still();
     assert!(lesson.steps().len() <= 60, "{}", lesson.steps().len());
     assert_eq!(lesson.browser.run(OUT_OF_VIEW), Json::List(vec![]));
 }

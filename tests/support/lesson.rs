@@ -134,6 +134,7 @@ impl Lesson {
         self.browser.run(&format!("return new Promise((done) => {frame}(() => {frame}(done)))"));
     }
 
+    /// A picture of what is to be seen then.
     pub fn picture(&self, name: &str) {
         self.picture_is_still();
         let folder = Path::new("tests/screenshots");

@@ -43,48 +43,49 @@ const TOO_SMALL: &str = "
 
 /// What is wider than the box that it is in.
 const CUT_OFF: &str = "
-    const boxes = [...document.querySelectorAll('figure, #view, #view li, #view p, .names, .names b, #lines, #map, pre')];
+    const boxes = [...document.querySelectorAll('figure, #view, #view li, #view p, .names, .names b, #lines, #map, #terminal')];
     return boxes.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth + 1)
         .map((it) => it.id || it.className || it.textContent);";
 
 in_every_engine!(the_lesson_is_in_view_whichever_panel_is_open_and_at_every_size);
 fn the_lesson_is_in_view_whichever_panel_is_open_and_at_every_size(engine: Engine) {
     let Some(lesson) = Lesson::start(engine, &["--heartbeat", "0.2"]) else { return };
-    let check = |script: &str, scene: &str| {
-        assert_eq!(lesson.browser.run(script), Json::List(vec![]), "{scene}");
-    };
-    let check_each_panel = |scene: &str| {
-        for panel in PANELS {
-            lesson.open_panel(panel);
-            lesson.picture_is_still();
-            check(OUT_OF_VIEW, &format!("{scene}, {panel}"));
-            check(CUT_OFF, &format!("{scene}, {panel}"));
-            check(TOO_SMALL, &format!("{scene}, {panel}"));
-        }
-    };
     lesson.wait_for_payment_of("seen");
     lesson.wait_until("document.querySelector('.heartbeat b')?.textContent.slice(1) >= 3");
     assert_eq!(lesson.steps().iter().filter(|it| *it == "heartbeat").count(), 1);
-    check_each_panel("waiting");
+    assert_can_be_read(&lesson, "waiting");
     lesson.pay();
     lesson.wait_for_step("ok");
-    check_each_panel("paid");
+    assert_can_be_read(&lesson, "paid");
     for size in [(1024, 600), (1920, 1080), (1000, 560), PROJECTOR] {
         lesson.browser.resize(size);
         lesson.wait_until(&format!("innerWidth === {}", size.0));
-        lesson.picture_is_still();
-        check(OUT_OF_VIEW, &format!("{size:?}"));
+        lesson.wait_for_stillness();
+        assert_finds_nothing(&lesson, OUT_OF_VIEW, &format!("{size:?}"));
     }
     lesson.browser.resize(PHONE);
     lesson.wait_until("innerWidth === 360");
     for panel in PANELS {
         lesson.open_panel(panel);
-        check(CUT_OFF, &format!("{panel} on a phone"));
+        assert_finds_nothing(&lesson, CUT_OFF, &format!("{panel} on a phone"));
     }
     lesson.open_panel("wire");
     let width = "return document.querySelector('#lines code').getBoundingClientRect().width";
     assert!(lesson.browser.run(width).number() > 220.0, "a line of the wire on a phone");
-    lesson.assert_console_is_empty();
+}
+
+fn assert_can_be_read(lesson: &Lesson, scene: &str) {
+    for panel in PANELS {
+        lesson.open_panel(panel);
+        lesson.wait_for_stillness();
+        for script in [OUT_OF_VIEW, CUT_OFF, TOO_SMALL] {
+            assert_finds_nothing(lesson, script, &format!("{scene}, {panel}"));
+        }
+    }
+}
+
+fn assert_finds_nothing(lesson: &Lesson, script: &str, scene: &str) {
+    assert_eq!(lesson.browser.run(script), Json::List(vec![]), "{scene}");
 }
 
 in_every_engine!(an_open_response_looks_open_from_its_first_moment_and_goes_on);
@@ -98,7 +99,7 @@ fn an_open_response_looks_open_from_its_first_moment_and_goes_on(engine: Engine)
         };
         const bar = getComputedStyle(document.querySelector('#goes-on i'), '::before');
         const around = getComputedStyle(document.querySelector('figure'));
-        const [low, high] = [bar.borderLeftColor, around.backgroundColor].map(luminance).sort();
+        const [low, high] = [bar.borderLeftColor, around.backgroundColor].map(luminance).sort((a, b) => a - b);
         return (high + 0.05) / (low + 0.05);";
     const HEIGHT: &str =
         "return document.querySelector('#goes-on i').getBoundingClientRect().height";
@@ -322,7 +323,7 @@ fn a_long_history_costs_no_more_than_a_short_one(engine: Engine) {
     lesson.browser.run("for (let i = 0; i < 60; i++) document.getElementById('pay').click()");
     lesson.wait_until("!document.getElementById('older').hidden");
     lesson.wait_until("document.querySelector('.leaving') === null");
-    lesson.picture_is_still();
+    lesson.wait_for_stillness();
     assert!(lesson.steps().len() <= 60, "{}", lesson.steps().len());
     assert_eq!(lesson.browser.run(OUT_OF_VIEW), Json::List(vec![]));
 }

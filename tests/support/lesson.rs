@@ -127,7 +127,7 @@ impl Lesson {
     }
 
     /// Waits until what has changed is painted, and nothing moves that comes to rest.
-    pub fn picture_is_still(&self) {
+    pub fn wait_for_stillness(&self) {
         let ends = "({ effect }) => effect.getComputedTiming().endTime !== Infinity";
         self.wait_until(&format!("!document.getAnimations().some({ends})"));
         let frame = "requestAnimationFrame";
@@ -136,7 +136,7 @@ impl Lesson {
 
     /// A picture of what is to be seen then.
     pub fn picture(&self, name: &str) {
-        self.picture_is_still();
+        self.wait_for_stillness();
         let folder = Path::new("tests/screenshots");
         fs::create_dir_all(folder).unwrap();
         let engine = format!("{:?}", self.browser.engine).to_lowercase();

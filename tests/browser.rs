@@ -86,6 +86,16 @@ fn a_page_that_loses_its_connection_comes_back_and_was_paid_meanwhile(engine: En
     }
 }
 
+in_every_engine!(the_browsers_own_event_source_comes_back_with_the_id_that_it_was_given);
+/// Firefox and WebKit keep an id only of an event with data, as the opening is.
+fn the_browsers_own_event_source_comes_back_with_the_id_that_it_was_given(engine: Engine) {
+    let Some(lesson) = Lesson::start(engine, &["--timeout", "1"]) else { return };
+    lesson.browser.open(&lesson.server.url("/healthz"));
+    lesson.browser.run("new EventSource('/sse/orderpay/7')");
+    lesson.server.wait_for_log("event=timeout order=7");
+    lesson.server.wait_for_log("event=waiting order=7 last_event_id=\"0\"");
+}
+
 in_every_engine!(a_page_survives_a_restart_of_the_server_and_is_paid_after_it);
 fn a_page_survives_a_restart_of_the_server_and_is_paid_after_it(engine: Engine) {
     let Some(mut lesson) = Lesson::start(engine, &[]) else { return };

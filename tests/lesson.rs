@@ -244,6 +244,22 @@ fn a_line_that_dies_in_silence_is_found_out(engine: Engine) {
 
 // The pointer.
 
+/// What is marked with some of the steps: its lines on the wire, and its line of the original.
+const MARKED: [(&str, &[&str], &str); 4] = [
+    (
+        "opening",
+        &["event:waiting", "id:0", "retry:1000", "data", ""],
+        "sseEmitters.put(id, emitter)",
+    ),
+    ("message", &["data:支付成功", ""], "emitter.send(\"支付成功\")"),
+    (
+        "finish",
+        &["event:finish", "id:6666", "data:哈哈", ""],
+        "event().name(\"finish\").id(\"6666\")",
+    ),
+    ("close", &[], "emitter.complete()"),
+];
+
 in_every_engine!(the_pointer_marks_an_arrow_its_bytes_and_its_code_together);
 fn the_pointer_marks_an_arrow_its_bytes_and_its_code_together(engine: Engine) {
     let Some(lesson) = Lesson::start(engine, &[]) else { return };
@@ -251,63 +267,38 @@ fn the_pointer_marks_an_arrow_its_bytes_and_its_code_together(engine: Engine) {
     lesson.pay();
     lesson.wait_for_step("ok");
     lesson.wait_for_state("paid");
-    let pointed =
-        || lesson.texts("[document.querySelector('[aria-current]').dataset.step]").remove(0);
-    let bytes = || {
-        lesson.texts(
-            "[...document.querySelectorAll('#lines .marked code')].map((it) => it.textContent)",
-        )
-    };
-    let code = || {
-        lesson.texts("[...document.querySelectorAll('#map .marked code:first-child')].map((it) => it.textContent)")
-    };
-
     let names = lesson.steps();
-    assert_eq!(pointed(), *names.last().unwrap());
-    lesson.browser.click("#back");
+    assert_eq!(lesson.pointed_step(), *names.last().unwrap());
     for name in names.iter().rev().skip(1) {
-        assert_eq!(pointed(), *name);
-        assert_eq!(code().len(), 1, "{name}");
-        let expected: (&[&str], &str) = match name.as_str() {
-            "opening" => (
-                &["event:waiting", "id:0", "retry:1000", "data", ""],
-                "sseEmitters.put(id, emitter)",
-            ),
-            "message" => (&["data:支付成功", ""], "emitter.send(\"支付成功\")"),
-            "finish" => (
-                &["event:finish", "id:6666", "data:哈哈", ""],
-                "event().name(\"finish\").id(\"6666\")",
-            ),
-            "close" => (&[], "emitter.complete()"),
-            _ => {
-                lesson.browser.type_into("#view", KEY_UP);
-                continue;
-            }
-        };
-        assert_eq!((bytes(), code()), (strings(expected.0), strings(&[expected.1])), "{name}");
         lesson.browser.type_into("#view", KEY_UP);
+        assert_eq!(lesson.pointed_step(), *name);
+        assert_eq!(lesson.marked_code().len(), 1, "{name}");
+        if let Some((_, bytes, code)) = MARKED.iter().find(|(it, ..)| it == name) {
+            assert_eq!((lesson.marked_bytes(), lesson.marked_code()), (own(bytes), own(&[code])));
+        }
     }
-    assert_eq!(pointed(), names[0]);
     lesson.browser.type_into("#view", KEY_DOWN);
     lesson.browser.click("#forth");
-    assert_eq!(pointed(), names[2]);
+    lesson.browser.click("#back");
+    assert_eq!(lesson.pointed_step(), names[1]);
 
-    // A line that is looked at is explained, also where its kind was explained before, and leads to its step.
+    // A line that is looked at is explained, also where its kind was before, and leads to its step.
     let last = "document.querySelector('#lines').lastChild";
     lesson.browser.run(&format!("{last}.focus()"));
     assert!(lesson.is_true(&format!("{last}.querySelector('.why').checkVisibility()")));
-    assert_eq!(pointed(), "finish");
-    lesson.assert_console_is_empty();
+    assert_eq!(lesson.pointed_step(), "finish");
 }
 
-fn strings(texts: &[&str]) -> Vec<String> {
+fn own(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-in_every_engine!(a_keyboard_keeps_its_place);
-fn a_keyboard_keeps_its_place(engine: Engine) {
+in_every_engine!(a_keyboard_keeps_its_place_and_a_screen_reader_hears_each_step);
+fn a_keyboard_keeps_its_place_and_a_screen_reader_hears_each_step(engine: Engine) {
     let Some(lesson) = Lesson::start(engine, &[]) else { return };
     lesson.wait_for_payment_of("1");
+    assert!(lesson.is_true("document.querySelector('[role=log] .step') !== null"));
+    assert!(lesson.is_true("document.querySelector('[role=status]').id === 'state'"));
     for (button, state) in [("lose", "reconnecting"), ("pay", "paid"), ("again", "waiting")] {
         lesson.wait_for_state(if button == "again" { "paid" } else { "waiting" });
         lesson.browser.type_into(&format!("#{button}"), KEY_ENTER);

@@ -207,6 +207,21 @@ fn a_seventh_tab_explains_why_it_has_no_connection_and_gets_one_in_its_turn(engi
     }
 }
 
+in_every_engine!(a_page_that_comes_back_by_back_is_counted_among_those_that_have_a_connection);
+fn a_page_that_comes_back_by_back_is_counted_among_those_that_have_a_connection(engine: Engine) {
+    let Some(lesson) = Lesson::start(engine, &[]) else { return };
+    let bank = Server::start(&[]);
+    lesson.wait_for_payment_of("back");
+    lesson.browser.open(&bank.url("/healthz"));
+    lesson.browser.back();
+    lesson.wait_for_state("waiting");
+    for number in 1..=5 {
+        lesson.browser.new_window();
+        lesson.browser.open(&lesson.server.url(&format!("/sse/test/tab{number}")));
+        lesson.wait_for_state(if number < 5 { "waiting" } else { "crowded" });
+    }
+}
+
 in_every_engine!(it_speaks_the_browsers_language_and_changes_it_at_a_click);
 fn it_speaks_the_browsers_language_and_changes_it_at_a_click(engine: Engine) {
     let Some(lesson) = Lesson::start_with(engine, &CHINESE, &[]) else { return };

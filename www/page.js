@@ -125,8 +125,6 @@ function countPolls() {
   element('polls').textContent = requests && Math.floor(waitedMs / 1000) + 1;
 }
 
-// The beginning
-
 function listenToButtons() {
   element('pay-with-text').addEventListener('submit', payWithText);
   listen('lose', loseConnection);

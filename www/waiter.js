@@ -267,6 +267,7 @@ export function leave() {
   if (isOver()) return;
   clearTimeout(returning);
   source?.close();
+  source = null;
   if (openedAt) record('left');
   openedAt = null;
   giveBack(ticket);

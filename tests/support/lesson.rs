@@ -83,7 +83,7 @@ impl Lesson {
         self.texts("[...document.querySelectorAll('.step')].map((step) => step.dataset.step)")
     }
 
-    pub fn texts(&self, expression: &str) -> Vec<String> {
+    fn texts(&self, expression: &str) -> Vec<String> {
         let list = self.browser.run(&format!("return {expression}"));
         list.list().iter().map(|text| text.text().to_owned()).collect()
     }
@@ -111,6 +111,22 @@ impl Lesson {
     pub fn wire_lines(&self, kind: &str) -> Vec<String> {
         let codes = format!("document.querySelectorAll('#lines .{kind} code')");
         self.texts(&format!("[...{codes}].map((code) => code.textContent)"))
+    }
+
+    pub fn pointed_step(&self) -> String {
+        self.texts("[document.querySelector('[aria-current]').dataset.step]").remove(0)
+    }
+
+    /// The lines of the wire that are marked with that step.
+    pub fn marked_bytes(&self) -> Vec<String> {
+        let lines = "document.querySelectorAll('#lines .marked code')";
+        self.texts(&format!("[...{lines}].map((line) => line.textContent)"))
+    }
+
+    /// The lines of the original that are.
+    pub fn marked_code(&self) -> Vec<String> {
+        let lines = "document.querySelectorAll('#map .marked code:first-child')";
+        self.texts(&format!("[...{lines}].map((line) => line.textContent)"))
     }
 
     pub fn is_enabled(&self, css: &str) -> bool {

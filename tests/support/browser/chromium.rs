@@ -35,8 +35,12 @@ pub struct Chromium {
 impl Chromium {
     pub fn start(settings: &Settings) -> Option<Chromium> {
         let (chromium, chromedriver) = (tool("chromium")?, tool("chromedriver")?);
-        let driver = Program::start(Command::new(chromedriver).arg("--port=0"));
-        let port = eventually("chromedriver's port", || driver.listening_port());
+        // It takes a port that is free on ::1, and ends where that is not free on 127.0.0.1 as well.
+        let (driver, port) = eventually("chromedriver", || {
+            let mut driver = Program::start(Command::new(&chromedriver).arg("--port=0"));
+            let port = driver.wait_for_port()?;
+            Some((driver, port))
+        });
         let profile = Folder::new();
         let session = Session::new(port, capabilities(&chromium, &profile, settings));
         Some(Chromium { session, _driver: driver, _profile: profile })

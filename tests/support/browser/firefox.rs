@@ -79,7 +79,12 @@ impl Firefox {
 
 impl Driver for Firefox {
     fn command(&self, name: &str, parameters: Json) -> io::Result<Json> {
-        self.marionette.command(&format!("WebDriver:{name}"), &parameters)
+        let result = self.marionette.command(&format!("WebDriver:{name}"), &parameters);
+        match result {
+            // Other engines say nothing of a page that another has taken the place of.
+            Err(error) if error.to_string().contains("Document was unloaded") => Ok(Json::Null),
+            result => result,
+        }
     }
 
     fn resize(&self, (width, height): (u32, u32)) {

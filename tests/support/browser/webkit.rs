@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::super::json::Json;
-use super::super::{Folder, Program, eventually, skipped, tool};
+use super::super::{Folder, Program, skipped, tool};
 use super::webdriver::Session;
 use super::{Driver, Emulation, Settings};
 
@@ -53,8 +53,8 @@ impl WebKit {
         command.arg("--port=0").env("DISPLAY", format!(":{}", number.trim_end()));
         command.envs(["HOME", "XDG_RUNTIME_DIR", "TMPDIR", "LOCPATH"].map(|it| (it, home.path())));
         command.env("LC_ALL", locale).env_remove("WAYLAND_DISPLAY");
-        let driver = Program::start(&mut command);
-        let port = eventually("WebKitWebDriver's port", || driver.listening_port());
+        let mut driver = Program::start(&mut command);
+        let port = driver.wait_for_port().expect("WebKitWebDriver's port");
         // A window without bars can have any size.
         let mut arguments = vec!["--automation".into(), "--full-screen".into()];
         arguments.extend(settings.dark.then(|| "--dark-mode".into()));

@@ -20,8 +20,6 @@ let requests = 0;
 let waitedMs = 0; // in which a page without a stream would have asked every second
 let lastTick = null;
 
-// States and messages
-
 function showState(newState) {
   state = newState;
   showClock();
@@ -100,8 +98,6 @@ function openPanel(id) {
   }
   showPointed();
 }
-
-// The clock
 
 function tick() {
   checkLine();

@@ -6,6 +6,7 @@ use std::process;
 use std::sync::{Arc, mpsc};
 
 use orderpay::app::App;
+use orderpay::budget::Budget;
 use orderpay::config::{self, Command, Config};
 use orderpay::events::{Event, Events};
 use orderpay::healthcheck;
@@ -21,6 +22,8 @@ use orderpay::waiters::Waiters;
 const MISUSED: i32 = 2;
 
 fn main() {
+    os::survive_file_size_limit();
+    os::share_heap();
     let failed = |error| fail(error, 1);
     match config::parse(env::args_os().skip(1), &|name| env::var(name)) {
         Err(mistake) => fail(mistake, MISUSED),
@@ -55,31 +58,36 @@ fn start(config: Config) -> Result<Arc<Server>, String> {
     let listeners = server::bind(&config.listen)?;
     let events = if config.quiet { Ok(Events::default()) } else { Events::logged() };
     let events = Arc::new(events.map_err(no_threads)?);
-    let app = App {
-        waiters: waiters(&config, &events)?,
-        slots: Slots::new(config.max_connections, listeners.len()),
-        events,
-        config,
-    };
+    let budget = Budget::new(config.memory);
+    let slots = Slots::new(config.max_connections, budget.threads(), listeners.len());
+    let waiters = waiters(&config, &budget, &slots, &events)?;
+    let app = App { config, budget, waiters, slots, events };
     Server::start(app, listeners).map_err(no_threads)
 }
 
 /// Who waits, and what is settled: with what the journal has kept over a restart.
-fn waiters(config: &Config, events: &Arc<Events>) -> Result<Waiters, String> {
+fn waiters(
+    config: &Config,
+    budget: &Budget,
+    slots: &Slots,
+    events: &Arc<Events>,
+) -> Result<Waiters, String> {
     let descriptors = os::raise_descriptor_limit();
     // What parked waiters must leave to requests: a payback has to get in.
     let reserve = (descriptors / 32).clamp(64, 1024).min(descriptors / 2);
-    let limits = Limits { waiters: descriptors - reserve, ..config.limits };
-    // Half of the connections wait for the journal's disk, so that the others are there for the rest.
+    let waiters = budget.waiters().min(descriptors - reserve);
+    let limits = Limits { waiters, results: budget.results(), ..config.limits };
+    // Some of the connections don't wait for the journal's disk: they are there for the rest.
     let (store, torn) = match &config.journal {
         None => (Store::new(limits), 0),
-        Some(path) => Store::open(limits, path, config.max_connections.div_ceil(2))?,
+        Some(path) => Store::open(limits, path, slots.limit.div_ceil(2))?,
     };
     if config.journal.is_some() {
         let orders = store.orders.counts().1;
         events.record(Event::Remembered, format_args!("orders={orders} torn_bytes={torn}"));
     }
-    Ok(Waiters::new(store, reserve / 2, events.clone()))
+    // A stream that lingers costs what a waiter does.
+    Ok(Waiters::new(store, (reserve / 2).min(waiters / 8 + 1), events.clone()))
 }
 
 fn no_threads(error: io::Error) -> String {

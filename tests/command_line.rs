@@ -16,14 +16,16 @@ use support::{
     skipped, stays_true,
 };
 
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 11] = [
     "--listen",
     "--timeout",
     "--heartbeat",
     "--keep",
     "--remember",
+    "--memory",
     "--max-connections",
     "--token",
+    "--token-file",
     "--journal",
     "--quiet",
 ];

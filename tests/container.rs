@@ -16,7 +16,8 @@ use orderpay::os;
 use support::json::Json;
 use support::server::{delivered, listening_on};
 use support::{
-    Client, Folder, PAID, Program, Server, Stream, eventually, own_network, request, skipped, tool,
+    Cgroup, Client, Folder, PAID, Program, Server, Stream, eventually, own_network, request,
+    skipped, tool,
 };
 
 /// In bytes: 1.6 MiB.
@@ -131,9 +132,9 @@ fn a_crowd_at_one_address_leaves_processes_for_another() {
 #[test]
 fn eight_mebibytes_are_enough_for_2000_waiters_and_5000_payments() {
     let Some(root) = Root::of_the_static_binary() else { return };
-    let Some(cgroup) = MemoryCgroup::of(8 * 1024 * 1024) else { return };
+    let Some(cgroup) = Cgroup::of(8 * 1024 * 1024, None) else { return };
     os::raise_descriptor_limit();
-    let container = Container::start(&root, Some(&cgroup.path), &[LISTEN]);
+    let container = Container::start(&root, Some(&cgroup.memory), &[LISTEN]);
     let mut waiters = container.waiters(2000);
     let waiting = cgroup.kib(cgroup.names.now);
     let address = container.server.address;
@@ -304,67 +305,6 @@ impl Drop for Container {
     fn drop(&mut self) {
         if !self.server.program().has_ended() {
             self.signal("KILL");
-        }
-    }
-}
-
-/// What the files of a memory cgroup are called, in both versions.
-struct Names {
-    parent: &'static str,
-    limit: &'static str,
-    now: &'static str,
-    most: &'static str,
-}
-
-const VERSIONS: [Names; 2] = [
-    Names {
-        parent: "/sys/fs/cgroup/memory",
-        limit: "memory.limit_in_bytes",
-        now: "memory.usage_in_bytes",
-        most: "memory.max_usage_in_bytes",
-    },
-    Names {
-        parent: "/sys/fs/cgroup",
-        limit: "memory.max",
-        now: "memory.current",
-        most: "memory.peak",
-    },
-];
-
-/// Who is in it gets so much memory, the kernel's for sockets included; who wants more is killed.
-struct MemoryCgroup {
-    path: PathBuf,
-    names: &'static Names,
-}
-
-impl MemoryCgroup {
-    fn of(bytes: usize) -> Option<MemoryCgroup> {
-        for names in &VERSIONS {
-            let path = Path::new(names.parent).join(format!("orderpay-test-{}", process::id()));
-            if !Path::new(names.parent).exists() || fs::create_dir(&path).is_err() {
-                continue;
-            }
-            let cgroup = MemoryCgroup { path, names };
-            if fs::write(cgroup.path.join(names.limit), bytes.to_string()).is_ok() {
-                return Some(cgroup);
-            }
-        }
-        skipped("no memory cgroup can be made");
-        None
-    }
-
-    fn kib(&self, file: &str) -> usize {
-        let text = fs::read_to_string(self.path.join(file)).unwrap();
-        text.trim().parse::<usize>().expect("bytes") / 1024
-    }
-}
-
-impl Drop for MemoryCgroup {
-    /// It can be removed when the last process in it has ended.
-    fn drop(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(2);
-        while fs::remove_dir(&self.path).is_err() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(10));
         }
     }
 }

@@ -57,7 +57,8 @@ fn the_figures_move_with_what_happens_and_no_others_do() {
         let mut last = Vec::new();
         eventually(&format!("{what}: {moves:?}"), || {
             last = moved(&before, &server);
-            last.retain(|(name, _)| name != "orderpay_connections_total");
+            let others = ["orderpay_connections_total", "orderpay_memory_used_bytes"];
+            last.retain(|(name, _)| !others.contains(&name.as_str()));
             (last == moves).then_some(())
         });
     };
@@ -104,6 +105,25 @@ fn the_figures_move_with_what_happens_and_no_others_do() {
         ("vanished_total", 1.0),
     ];
     expect("all of it", &all);
+}
+
+#[test]
+fn memory_has_its_bound_and_what_is_used_of_it() {
+    let server = Server::start(&["--memory", "8M"]);
+    let used = || {
+        let figures = read(&server.get("/metrics").text());
+        assert_eq!(figures["orderpay_memory_limit_bytes"], 8388608.0);
+        figures["orderpay_memory_used_bytes"]
+    };
+    let before = used();
+    assert!((1e6..2e6).contains(&before), "{before}");
+    let waiter = server.orderpay("7");
+    assert_eq!(used() - before, 8296.0, "as much as in src/budget.rs");
+    server.post("/sse/payback/8", "x".repeat(1000));
+    assert_eq!(used() - before, 8296.0 + 1480.0);
+    server.payback("7");
+    assert_eq!(used() - before, 1480.0 + 480.0);
+    drop(waiter);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Each file in `tests/` is a program of its own that says `mod support;` and uses a part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod cgroup;
 pub mod client;
 pub mod disk;
 pub mod event_source;
@@ -22,6 +23,7 @@ pub mod tampering;
 pub mod tool;
 pub mod webdriver;
 
+pub use cgroup::Cgroup;
 pub use client::{Client, Stream};
 pub use disk::SmallDisk;
 pub use folder::Folder;

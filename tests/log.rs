@@ -139,12 +139,16 @@ fn when_a_stalled_stderr_goes_on_it_is_told_how_many_lines_are_missing() {
             refuse(&server, 1);
         }
     });
+    let mut bytes = 0;
     let dropped = |(read, line): (usize, String)| {
+        bytes += line.len() + 1;
         let (_, dropped) = line.split_once(" event=dropped lines=")?;
         Some((read, dropped.parse::<usize>().expect("a number")))
     };
     let (read, dropped) = lines.find_map(dropped).expect("a line that tells");
     assert_eq!(read + dropped, 3000 + 1, "with the one of its address");
+    // A pipe holds as much as the backlog, and so does what is being written.
+    assert!((128 << 10..=192 << 10).contains(&bytes), "{bytes}");
     assert!(lines.next().is_some_and(|(_, line)| line.contains(" event=refused ")));
 }
 

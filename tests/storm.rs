@@ -255,10 +255,10 @@ impl Scene<'_> {
 }
 
 fn storm(counts_sockets: bool, options: &[&str]) {
+    let Some(cgroup) = Cgroup::of(MEMORY, Some(PROCESSES)) else { return };
     if !Path::new(&static_binary()).exists() {
         return skipped("there is no static binary: `make static` builds it");
     }
-    let Some(cgroup) = Cgroup::of(MEMORY, Some(PROCESSES)) else { return };
     if counts_sockets && !cgroup.count_sockets() {
         return;
     }
@@ -292,4 +292,55 @@ fn storm(counts_sockets: bool, options: &[&str]) {
 fn in_eight_mebibytes_and_sixteen_processes_nobody_ends_it_and_customers_are_served() {
     storm(false, &[]);
     storm(true, &["--memory=8M"]);
+}
+
+/// The image's health check is a process in the same container.
+#[test]
+fn in_sixteen_processes_its_health_check_finds_room_and_slow_clients_keep_no_payment_out() {
+    let Some(cgroup) = Cgroup::of(8 * MEMORY, Some(PROCESSES)) else { return };
+    let length = Duration::from_secs(1);
+    let folder = Folder::new();
+    let scene = Scene::new(&cgroup, &folder.join("journal"), &[], length);
+    let idle: Vec<_> = (0..14).map(|_| scene.connect()).collect();
+    for _ in 0..12 {
+        scene.check_health();
+    }
+    drop(idle);
+    let head = "POST /sse/payback/slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n1";
+    let slow: Vec<_> = (0..1500)
+        .map(|_| {
+            let mut stream = scene.connect().unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let asked = Instant::now();
+    assert_eq!(scene.buy("behind-them"), Some(true));
+    println!("paid behind {} slow clients in {:?}", slow.len(), asked.elapsed());
+    let threads = scene.server.lock().unwrap().threads();
+    assert!(threads <= PROCESSES - 6, "{threads} threads");
+}
+
+/// Where the kernel counts that, as it does in version 2.
+#[test]
+fn what_waiters_say_that_nobody_reads_takes_a_page_each() {
+    const WAITERS: usize = 100;
+    const SOCKETS: &str = "memory.kmem.tcp.usage_in_bytes";
+    let Some(cgroup) = Cgroup::of(8 * MEMORY, None) else { return };
+    if !cgroup.count_sockets() {
+        return skipped("sockets are not counted by themselves");
+    }
+    let folder = Folder::new();
+    let options = ["--memory=64M"];
+    let scene = Scene::new(&cgroup, &folder.join("journal"), &options, Duration::from_secs(1));
+    let server = scene.server.lock().unwrap();
+    let mut waiters: Vec<_> = (0..WAITERS).map(|n| server.orderpay(&n.to_string())).collect();
+    for waiter in &mut waiters {
+        let stream = &mut waiter.client.stream;
+        stream.set_nonblocking(true).unwrap();
+        while matches!(stream.write(&[b'x'; 4096]), Ok(1..)) {}
+    }
+    let most = cgroup.kib("memory.kmem.tcp.max_usage_in_bytes");
+    println!("{} KiB, and {most} KiB at most", cgroup.kib(SOCKETS));
+    assert!(cgroup.kib(SOCKETS) <= 8 * WAITERS, "{} KiB", cgroup.kib(SOCKETS));
 }

@@ -3,10 +3,11 @@
 use std::env::VarError;
 use std::ffi::OsString;
 use std::fmt::Debug;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,6 +16,14 @@ use crate::request;
 
 /// Shown by `--help`; it fits a terminal of 80 by 24, with room for the next prompt.
 pub const HELP: &str = include_str!("help.txt");
+
+/// Shown by `healthcheck --help`.
+pub const HEALTHCHECK_HELP: &str = "\
+orderpay healthcheck [URL]: exit 0 if the server answers /healthz, 1 if not
+
+URL is http://HOST:PORT. Without it, it is where the server of this container (its
+process 1) listens, or else where one with this ORDERPAY_LISTEN would.
+";
 
 /// All options, parsed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,7 +44,7 @@ pub struct Config {
 pub enum Command {
     Serve(Config),
     Healthcheck(String),
-    Help,
+    Help(&'static str),
     Version,
 }
 
@@ -87,18 +96,28 @@ pub fn parse(
     if words.next_if_eq(&"healthcheck").is_some() {
         return healthcheck(&words.collect::<Vec<_>>(), environment);
     }
+    options(words, environment)
+}
+
+fn options<'a>(
+    mut words: impl Iterator<Item = &'a str>,
+    environment: Environment<'_>,
+) -> Result<Command, String> {
     let mut given = Vec::new();
     while let Some(word) = words.next() {
         let joined = word.split_once('=');
         match joined.map_or((word, None), |(name, value)| (name, Some(value))) {
-            ("--help" | "-h", None) => return Ok(Command::Help),
+            ("--help" | "-h", None) => return Ok(Command::Help(HELP)),
             ("--version" | "-V", None) => return Ok(Command::Version),
             ("--quiet", None) => given.push((word, "1")),
+            (name @ ("--help" | "--version"), Some(value)) => {
+                return Err(refusal(name, value, "no value"));
+            }
             (name, value) if OPTIONS.iter().any(|(option, ..)| *option == name) => {
                 // Without a value it gets the empty one, which no option takes.
                 given.push((name, value.or_else(|| words.next()).unwrap_or_default()));
             }
-            _ => return Err(unknown(word)),
+            (name, _) => return Err(unknown(name)),
         }
     }
     Ok(Command::Serve(Config::read(&given, environment)?))
@@ -107,12 +126,24 @@ pub fn parse(
 /// The URL that is given, or where a server with this environment is found.
 fn healthcheck(arguments: &[&str], environment: Environment<'_>) -> Result<Command, String> {
     match arguments {
-        [] => Ok(Command::Healthcheck(Config::read(&[], environment)?.url())),
+        [] => Ok(Command::Healthcheck(served(environment)?.url())),
+        ["--help" | "-h"] => Ok(Command::Help(HEALTHCHECK_HELP)),
         [url] if url.contains("://") && !url.starts_with("http://") => {
             Err(refusal("healthcheck", url, "http://HOST:PORT"))
         }
         [url] if !url.starts_with('-') => Ok(Command::Healthcheck((*url).to_owned())),
-        [.., wrong] => Err(unknown(wrong)),
+        [.., wrong] => Err(refusal("healthcheck", wrong, "one URL at most, http://HOST:PORT")),
+    }
+}
+
+/// How the server of this container was started: it is process 1 there, or what that runs.
+fn served(environment: Environment<'_>) -> Result<Config, String> {
+    let line = fs::read_to_string("/proc/1/cmdline").unwrap_or_default();
+    let is_server = |word: &&str| Path::new(word).file_name() == Some("orderpay".as_ref());
+    let words = line.split_terminator('\0').skip_while(|word| !is_server(word)).skip(1);
+    match options(words, environment) {
+        Ok(Command::Serve(config)) => Ok(config),
+        _ => Config::read(&[], environment),
     }
 }
 
@@ -121,8 +152,28 @@ fn not_text(what: impl Debug) -> String {
 }
 
 fn unknown(argument: &str) -> String {
-    let options = OPTIONS.map(|(option, ..)| option).join(", ");
-    format!("{argument:?} is no option of orderpay, which has {options}, --help and --version")
+    let options = [&OPTIONS.map(|(option, ..)| option)[..], &["--help", "--version"]].concat();
+    let is_meant = |option: &&&str| {
+        let is_begun = argument.len() > 3 && option.starts_with(argument);
+        is_begun || is_near(argument.as_bytes(), option.as_bytes(), 2)
+    };
+    match options.iter().find(is_meant) {
+        Some(option) => format!("{argument:?} is no option: did you mean {option}?"),
+        None => format!("{argument:?} is no option of orderpay, which has {}", options.join(", ")),
+    }
+}
+
+/// Whether one becomes the other by so many slips at most: a letter too many, too few, or another.
+fn is_near(a: &[u8], b: &[u8], slips: usize) -> bool {
+    match (a, b) {
+        ([x, a @ ..], [y, b @ ..]) if x == y => is_near(a, b, slips),
+        ([], []) => true,
+        _ if slips == 0 => false,
+        _ => {
+            let (a1, b1) = (&a[a.len().min(1)..], &b[b.len().min(1)..]);
+            [(a1, b), (a, b1), (a1, b1)].iter().any(|(a, b)| is_near(a, b, slips - 1))
+        }
+    }
 }
 
 impl Config {
@@ -179,8 +230,12 @@ fn variable(option: &str) -> String {
 
 /// `name` is what the user called it. A token is a secret, so it is not repeated.
 fn refusal(name: &str, value: &str, takes: &str) -> String {
-    let value = if takes == TOKEN { "(not shown)".into() } else { format!("{value:?}") };
-    format!("{name} {value} is not accepted: it takes {takes}")
+    let shown = if takes == TOKEN { "(not shown)".into() } else { format!("{value:?}") };
+    // An address of the right form is refused only because of its host.
+    let has_form = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok();
+    let is_address = takes == ADDRESS && value.split_once(':').is_some_and(has_form);
+    let advice = if is_address { "no such host is found" } else { &format!("it takes {takes}") };
+    format!("{name} {shown} is not accepted: {advice}")
 }
 
 /// A variable can have several, with commas between them.
@@ -202,20 +257,33 @@ pub fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
 
 /// The max is longer than any demo, and far from what a clock can't add.
 fn seconds(value: &str) -> Option<Duration> {
-    plain(value).filter(|it| (0.001..=1e8).contains(it)).map(Duration::from_secs_f64)
+    const ACCEPTED: RangeInclusive<Duration> =
+        Duration::from_millis(1)..=Duration::from_secs(100_000_000);
+    decimal(value).filter(|it| ACCEPTED.contains(it))
 }
 
 fn pause(value: &str) -> Option<Duration> {
-    if plain(value) == Some(0.0) { Some(Duration::ZERO) } else { seconds(value) }
+    decimal(value).filter(Duration::is_zero).or_else(|| seconds(value))
+}
+
+/// `60`, `0.5` or `.5`; by hand, because what reads and writes floating point takes 21 kB.
+fn decimal(value: &str) -> Option<Duration> {
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
+    // Nanoseconds have nine digits.
+    if fraction.len() > 9 || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    let [whole, nanoseconds] = [format!("0{whole}"), format!("{fraction:0<9}")];
+    Some(Duration::new(plain(&whole)?, plain(&nanoseconds)?))
 }
 
 fn number(value: &str) -> Option<usize> {
     plain(value).filter(|it| (1..=100_000_000).contains(it))
 }
 
-/// Plain digits, with a point where the type has one: no sign, no exponent, no `inf`.
+/// Digits and nothing else: no sign.
 fn plain<T: FromStr>(value: &str) -> Option<T> {
-    let is_plain = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_plain = value.bytes().all(|byte| byte.is_ascii_digit());
     value.parse().ok().filter(|_| is_plain)
 }
 
@@ -337,6 +405,18 @@ mod tests {
     }
 
     #[test]
+    fn seconds_may_be_fractions() {
+        for (text, milliseconds) in
+            [("60", 60_000), ("0.5", 500), (".5", 500), ("5.", 5000), ("01.250", 1250)]
+        {
+            assert_eq!(decimal(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", ".", "+1", "1e3", "1.-5", "1.2.3", "0.5s", "0.0000000001"] {
+            assert_eq!(decimal(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn one_can_listen_at_many_addresses() {
         assert_eq!(ports("--listen 0.0.0.0:1 --listen localhost:2"), [vec![1], vec![2, 2]]);
         assert_eq!(ports("ORDERPAY_LISTEN=127.0.0.1:1,[::1]:2"), [[1], [2]]);
@@ -344,7 +424,8 @@ mod tests {
 
     #[test]
     fn every_command_is_known() {
-        assert_eq!(parsed("--quiet --help"), Ok(Command::Help));
+        assert_eq!(parsed("--quiet --help"), Ok(Command::Help(HELP)));
+        assert_eq!(parsed("healthcheck --help"), Ok(Command::Help(HEALTHCHECK_HELP)));
         assert_eq!(parsed("-V"), Ok(Command::Version));
         let healthcheck = |url: &str| Ok(Command::Healthcheck(url.into()));
         assert_eq!(parsed("healthcheck"), healthcheck("http://127.0.0.1:8888"));
@@ -379,6 +460,8 @@ mod tests {
             ("--journal", r#"--journal """#, FILE),
             ("ORDERPAY_QUIET=yes", r#"ORDERPAY_QUIET "yes""#, FLAG),
             ("healthcheck https://h", r#"healthcheck "https://h""#, "http://HOST:PORT"),
+            ("healthcheck a b", r#"healthcheck "b""#, "one URL at most, http://HOST:PORT"),
+            ("--help=1", r#"--help "1""#, "no value"),
         ] {
             let expected = format!("{mistake} is not accepted: it takes {accepted}");
             assert_eq!(parsed(line), Err(expected), "{line:?}");
@@ -387,20 +470,40 @@ mod tests {
 
     #[test]
     fn what_is_no_option_is_told_which_there_are() {
-        for (line, wrong) in [
-            ("--colour", "--colour"),
-            ("serve", "serve"),
-            ("--help=1", "--help=1"),
-            ("-t 5", "-t"),
-            ("healthcheck --help", "--help"),
-            ("healthcheck a b", "b"),
-        ] {
+        for (line, wrong) in
+            [("--colour", "--colour"), ("--port=80", "--port"), ("serve", "serve"), ("-t 5", "-t")]
+        {
             let expected = format!(
                 "{wrong:?} is no option of orderpay, which has --listen, --timeout, --heartbeat, \
                  --keep, --remember, --memory, --max-connections, --token, --token-file, --journal, \
-                 --quiet, --help and --version"
+                 --quiet, --help, --version"
             );
             assert_eq!(parsed(line), Err(expected), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn who_slips_is_told_which_option_they_may_mean() {
+        for (line, wrong, meant) in [
+            ("--timout 5", "--timout", "--timeout"),
+            ("--tokne=secret", "--tokne", "--token"),
+            ("-listen [::]:1", "-listen", "--listen"),
+            ("keep 5", "keep", "--keep"),
+            ("--max_connections 5", "--max_connections", "--max-connections"),
+            ("--max 5", "--max", "--max-connections"),
+            ("--versions", "--versions", "--version"),
+        ] {
+            let expected = format!("{wrong:?} is no option: did you mean {meant}?");
+            assert_eq!(parsed(line), Err(expected), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_not_found_is_not_called_a_wrong_form() {
+        let problem = "is not accepted: no such host is found";
+        for host in ["nosuchhost.invalid:1", "256.1.1.1:80"] {
+            let expected = format!("--listen {host:?} {problem}");
+            assert_eq!(parsed(&format!("--listen {host}")), Err(expected));
         }
     }
 

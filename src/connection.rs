@@ -21,8 +21,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client that does not take its whole answer within this time is given up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-/// In bytes: nearly every request fits.
-const READ_SIZE: usize = 2048;
+/// In bytes: nearly every request fits; and past 1 KiB, a C library looks for memory the long way.
+const READ_SIZE: usize = 1024;
 
 /// Serves a connection until it is over, or parked. No step may take longer than `patience`.
 pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
@@ -35,9 +35,8 @@ pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
         received: Vec::with_capacity(READ_SIZE),
         awaited: None,
     };
-    if let Err(Wait(order, last_event_id)) = connection.run()
-        && let Some(stream) = slot.into_stream()
-    {
+    let Err(Wait(order, last_event_id)) = connection.run() else { return };
+    if let Some(stream) = slot.into_stream() {
         app.waiters.open(&order, stream, last_event_id.as_deref());
     }
 }

@@ -624,7 +624,7 @@ pub mod tests {
             for (bit, page) in pages.iter().enumerate() {
                 let end = file.len().min((page + 1) * PAGE);
                 let start = (*synced).max(page * PAGE).min(end);
-                if lost & 1 << bit != 0 {
+                if lost & (1 << bit) != 0 {
                     file[start..end].fill(0);
                 }
             }

@@ -48,6 +48,40 @@
 //! It works: `curl -N localhost:8888/sse/orderpay` waits, `curl localhost:8888/sse/payback` pays.
 //! Everything else here answers a question that these lines leave open.
 //!
+//! # From these lines to this program, question by question
+//!
+//! `make steps` goes with it, and runs the test of each answer.
+//!
+//! 1. And if the request comes byte by byte, or never whole? Those lines wait for the rest, for
+//!    ever. [`connection`] has a deadline for it, and [`request`] says of bytes whether they are
+//!    whole:
+//!    `cargo test --test http a_request_may_come_byte_by_byte`
+//! 2. And if nobody pays? There the browser waits for ever. [`reaper`] sleeps until the next one's
+//!    time is up:
+//!    `cargo test --test stream the_timeout_is_never_early_and_hardly_late`
+//! 3. And if the payment is faster than the browser? There it finds nobody, and is lost. An order
+//!    has a state of its own, waiting or settled, in [`orders`]:
+//!    `cargo test --test stream a_payment_before_its_order_is_kept_for_it`
+//! 4. And if the second tab comes when the first has been told? There it waits in vain. A paid
+//!    order stays paid:
+//!    `cargo test --test stream a_paid_order_stays_paid_for_all_who_ask_as_often_as_they_ask`
+//! 5. And if the platform calls twice, or a hundred times at once? The first settles the order,
+//!    under the one lock of [`waiters`]:
+//!    `cargo test --test races a_hundred_paybacks_at_once_are_all_acknowledged_and_one_of_them_delivers`
+//! 6. And if the cable breaks? No write tells, and no wait shows it. So nothing hangs on it: the
+//!    browser comes back and asks, and [`sse`] has the frames that make it do so:
+//!    `cargo test --test cuts a_connection_cut_at_any_byte_of_the_result_loses_nothing`
+//! 7. And if the browser says something that nobody reads? Then the kernel ends its connection with
+//!    a reset, which can destroy the last frames. [`closing`] reads it first:
+//!    `cargo test --test stream what_a_waiter_sends_never_costs_it_its_last_frames`
+//! 8. And if the server dies after `ok`? [`journal`] has the result on disk before that is said:
+//!    `cargo test --test restart a_paid_order_stays_paid_and_is_not_paid_again`
+//! 9. And if ten thousand come, and each says a byte a second? There each has a thread. [`slots`]
+//!    are few, and whoever has waited longest gives theirs up:
+//!    `cargo test --test crowds a_payment_gets_past_1500_clients_that_send_a_byte_a_second`
+//! 10. And if somebody else pays? [`routes`] asks for a token:
+//!     `cargo test --test token only_who_bears_the_token_settles_an_order`
+//!
 //! # One payment, from request to finish
 //!
 //! ```text

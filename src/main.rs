@@ -27,7 +27,7 @@ fn main() {
     let failed = |error| fail(error, 1);
     match config::parse(env::args_os().skip(1), &|name| env::var(name)) {
         Err(mistake) => fail(mistake, MISUSED),
-        Ok(Command::Help) => say(config::HELP),
+        Ok(Command::Help(text)) => say(text),
         Ok(Command::Version) => say(concat!("orderpay ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Healthcheck(url)) => healthcheck::check(&url).unwrap_or_else(failed),
         Ok(Command::Serve(config)) => serve(config).unwrap_or_else(failed),
@@ -83,7 +83,8 @@ fn waiters(
     // Some of the connections don't wait for the journal's disk: they are there for the rest.
     let (store, torn) = match &config.journal {
         None => (Store::new(limits), 0),
-        Some(path) => Store::open(limits, path, slots.limit.div_ceil(2))?,
+        Some(path) => Store::open(limits, path, slots.limit.div_ceil(2))
+            .map_err(|error| format!("--journal {error}"))?,
     };
     if config.journal.is_some() {
         let orders = store.orders.counts().1;

@@ -3,6 +3,7 @@
 //! Both are parsed once, at the door; past it the type is the proof.
 
 use std::fmt;
+use std::str;
 use std::sync::Arc;
 
 /// The name of an order: 1 to 64 of `A-Z a-z 0-9 _ -`. A clone shares the text.

@@ -259,9 +259,8 @@ impl<W: Clone> Orders<W> {
 
     /// Forgets settlements that were written to somebody, the oldest first, while there are too many.
     pub fn make_room(&mut self) {
-        while (self.settled > self.limits.remember || self.taken > self.limits.results)
-            && let Some(oldest) = self.written.values().next().cloned()
-        {
+        while self.settled > self.limits.remember || self.taken > self.limits.results {
+            let Some(oldest) = self.written.values().next().cloned() else { return };
             self.forget_with_notice(&oldest);
         }
     }

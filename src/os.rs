@@ -4,11 +4,13 @@
 //! Each function is one call of the C library that std links anyway.
 
 use std::ffi::{c_int, c_ulong, c_void};
+use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// `sigset_t` of glibc and musl: 1024 bits.
+#[derive(Default)]
 #[repr(C)]
 struct SigSet([c_ulong; 1024 / c_ulong::BITS as usize]);
 
@@ -52,6 +54,8 @@ const TCP_NODELAY: c_int = 1;
 const TCP_DEFER_ACCEPT: c_int = 9;
 const IPPROTO_IPV6: c_int = 41;
 const IPV6_V6ONLY: c_int = 26;
+const LOCK_EX: c_int = 2;
+const LOCK_NB: c_int = 4;
 const MSG_DONTWAIT: c_int = 0x40;
 const MSG_NOSIGNAL: c_int = 0x4000;
 const MSG_MORE: c_int = 0x8000;
@@ -67,6 +71,7 @@ unsafe extern "C" {
     fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: u32) -> c_int;
     fn bind(socket: c_int, address: *const SocketAddress, length: u32) -> c_int;
+    fn flock(file: c_int, operation: c_int) -> c_int;
     fn listen(socket: c_int, backlog: c_int) -> c_int;
     fn recv(socket: c_int, buffer: *mut c_void, length: usize, flags: c_int) -> isize;
     fn send(socket: c_int, bytes: *const c_void, length: usize, flags: c_int) -> isize;
@@ -80,7 +85,7 @@ pub struct StopSignals(SigSet);
 impl StopSignals {
     /// Holds them back in this thread and in all that it starts later: call it first.
     pub fn hold_back() -> StopSignals {
-        let mut set = SigSet([0; _]);
+        let mut set = SigSet::default();
         // SAFETY: `set` is as large as a sigset_t and outlives the calls; the signals exist.
         unsafe {
             sigemptyset(&mut set);
@@ -222,6 +227,13 @@ fn set<T>(socket: &impl AsRawFd, level: c_int, name: c_int, value: &T) -> io::Re
 /// What a call returns that says -1 where it has failed.
 fn checked(result: c_int) -> io::Result<c_int> {
     if result >= 0 { Ok(result) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Locks a file for as long as it is open, without waiting for who has the lock:
+/// [`io::ErrorKind::WouldBlock`]. std has this since Rust 1.89.
+pub fn try_lock(file: &File) -> io::Result<()> {
+    // SAFETY: no memory is passed; the descriptor is open as long as `file` is borrowed.
+    checked(unsafe { flock(file.as_raw_fd(), LOCK_EX | LOCK_NB) }).map(drop)
 }
 
 /// Reads what has come, without waiting for more; how much it was.

@@ -1,5 +1,7 @@
 //! The page, embedded: what stands in `www/` is all there is.
 
+use std::time::Duration;
+
 use crate::config::Config;
 use crate::order::OrderId;
 
@@ -49,8 +51,8 @@ pub fn asset(name: &[u8]) -> Option<&'static Asset> {
 /// The page for an order; all its addresses are relative to `base`, so that a proxy may serve it
 /// under a path of its own.
 pub fn page(order: &OrderId, base: &str, config: &Config) -> String {
-    let (timeout, heartbeat) =
-        (config.limits.timeout.as_secs_f64(), config.limits.heartbeat.as_secs_f64());
+    let seconds = |it: Duration| format!("{}.{:03}", it.as_secs(), it.subsec_millis());
+    let [timeout, heartbeat] = [config.limits.timeout, config.limits.heartbeat].map(seconds);
     let token = config.token.is_some();
     let told = format!(
         "<base href=\"{base}\">\n<meta name=\"orderpay\" data-order=\"{order}\" \
@@ -63,7 +65,6 @@ pub fn page(order: &OrderId, base: &str, config: &Config) -> String {
 mod tests {
     use super::*;
     use crate::orders::Limits;
-    use std::time::Duration;
 
     #[test]
     fn the_page_is_told_its_order_once() {
@@ -74,7 +75,7 @@ mod tests {
         let page = page(&OrderId::default(), "../", &config);
         assert!(page.contains(
             "<base href=\"../\">\n<meta name=\"orderpay\" data-order=\"1\" \
-             data-timeout=\"60\" data-heartbeat=\"0.5\" data-token=\"false\">"
+             data-timeout=\"60.000\" data-heartbeat=\"0.500\" data-token=\"false\">"
         ));
     }
 }

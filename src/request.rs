@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
+use std::str;
 
 #[cfg(not(feature = "httparse"))]
 use head::parse as parse_head;
@@ -250,7 +251,7 @@ fn decode_percents(path: &[u8]) -> Result<Cow<'_, [u8]>, RequestError> {
     let mut decoded = Cow::from(parts.next().unwrap_or_default());
     for part in parts {
         let [high, low, rest @ ..] = part else { return Err(RequestError::TARGET) };
-        decoded.to_mut().push((hex(*high)? << 4 | hex(*low)?) as u8);
+        decoded.to_mut().push(((hex(*high)? << 4) | hex(*low)?) as u8);
         decoded.to_mut().extend_from_slice(rest);
     }
     Ok(decoded)

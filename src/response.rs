@@ -1,7 +1,7 @@
 //! An answer: its status, its head, and the one place that writes one (RFC 9110 and 9112).
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 use std::time::SystemTime;
 
 use crate::utc::Utc;
@@ -69,7 +69,8 @@ impl Response {
 
     /// Adds a field.
     pub fn with(mut self, name: &str, value: impl Display) -> Self {
-        self.fields += &format!("{name}: {value}\r\n");
+        // Nothing fails that is written to memory.
+        let _ = write!(self.fields, "{name}: {value}\r\n");
         self
     }
 

@@ -101,8 +101,8 @@ fn allow(request: &Request<'_>, methods: &str) -> Result<(), Response> {
     if methods.split(", ").any(|method| method.as_bytes() == request.head.method) {
         return Ok(());
     }
-    let advice = format_args!("wrong method: {methods} would be right");
-    Err(Response::error(405, advice).with("Allow", methods))
+    let error = Response::error(405, format_args!("wrong method: {methods} would be right"));
+    Err(error.with("Allow", methods))
 }
 
 /// Whether a person has asked for this: what a browser does by itself has no side effect, be it for a
@@ -115,8 +115,8 @@ fn check_intent(request: &Request<'_>) -> Result<(), Response> {
         (_, true) => "a prefetch",
         _ => return Ok(()),
     };
-    let advice = format_args!("{who} can't wait or pay: open /sse/test, or call payback directly");
-    Err(Response::error(403, advice))
+    let advice = "can't wait or pay: open /sse/test, or call payback directly";
+    Err(Response::error(403, format_args!("{who} {advice}")))
 }
 
 /// RFC 6750, section 2.1, `Bearer TOKEN`; in a time that tells nothing about where they differ.

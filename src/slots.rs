@@ -173,10 +173,8 @@ impl Table {
     /// then reads the end, and releases the slot.
     fn evict(&self, grace: Duration) {
         let idle = self.served.values().filter_map(|it| Some(((*lock(&it.idle_since))?, it)));
-        let idle = idle.filter(|(_, served)| !served.evicted.load(Relaxed));
-        if let Some((since, served)) = idle.min_by_key(|(since, _)| *since)
-            && since.elapsed() >= grace
-        {
+        let idle = idle.filter(|(since, it)| since.elapsed() >= grace && !it.evicted.load(Relaxed));
+        if let Some((_, served)) = idle.min_by_key(|(since, _)| *since) {
             served.evicted.store(true, Relaxed);
             let _ = served.stream.shutdown(Shutdown::Both);
         }

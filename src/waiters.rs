@@ -13,6 +13,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::TcpStream;
 use std::slice;
+use std::str;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 

@@ -58,6 +58,21 @@ fn httpx_sse() {
     assert_eq!(what_it_makes_of_a_payment(library), expected);
 }
 
+/// httpx gives a silence 5 s, unless it is told another time: so README.md says `--heartbeat 4`. A comment is an empty
+/// message to it.
+#[test]
+fn httpx_sse_outwaits_its_own_patience_with_a_heartbeat_in_time_and_not_without() {
+    for (heartbeat, waits) in [("4", true), ("0", false)] {
+        let Some(mut library) = python("httpx_sse", HTTPX_SSE) else { return };
+        let server = Server::start(&["--heartbeat", heartbeat, "--timeout", "6"]);
+        let (status, library) = Program::run(library.arg(server.url("/sse/orderpay/7")));
+        assert_eq!(status.success(), waits, "{}", library.stderr());
+        let (opening, rest) = ("waiting  0\n", "message  0\nmessage timeout!! 0\n");
+        let expected = if waits { [opening, rest].concat() } else { opening.to_owned() };
+        assert_eq!(library.stdout(), expected);
+    }
+}
+
 fn what_it_makes_of_a_payment(mut library: Command) -> String {
     let server = Server::start(&[]);
     let mut library = Program::start(library.arg(server.url("/sse/orderpay/7")));
@@ -106,7 +121,7 @@ fn python(library: &str, script: &str) -> Option<Command> {
 fn installed(folder: &str) -> Option<PathBuf> {
     let folder = Path::new(TOOLS).join(folder);
     if !folder.exists() {
-        skipped(&format!("{} is missing: `.ci/run` installs it", folder.display()));
+        skipped(&format!("{} is missing: .ci/run installs it", folder.display()));
     }
     folder.exists().then_some(folder)
 }

@@ -95,12 +95,12 @@ fn a_payment_can_have_a_text() {
 
 #[test]
 fn a_token_comes_from_a_file() {
-    let Some(kitchen) = Kitchen::open() else { return };
+    let (Some(kitchen), Some(ps)) = (Kitchen::open(), tool("ps")) else { return };
     let [serve, pay] = recipe("### A token from a file");
     fs::write(kitchen.folder.join("token"), "secret-7\n").unwrap();
     let server = kitchen.start(serve);
     server.wait_for_stdout("orderpay listening on http://127.0.0.1:8888/sse/test\n");
-    let list = Program::run(Command::new("ps").args(["-eo", "args"])).1.stdout();
+    let list = Program::run(Command::new(ps).args(["-eo", "args"])).1.stdout();
     assert!(list.contains("orderpay") && !list.contains("secret-7"), "{list}");
     assert_eq!(kitchen.run(pay), "ok");
     fs::write(kitchen.folder.join("token"), "secret-8\n").unwrap();
@@ -111,6 +111,14 @@ fn a_token_comes_from_a_file() {
 fn a_loop_waits_for_ten_orders_at_once() {
     let Some(kitchen) = Kitchen::open() else { return };
     let [wait] = recipe("### Wait for ten orders at once");
+    for shell in ["sh", "bash", "zsh"] {
+        if tool(shell).is_some() {
+            wait_for_ten(&kitchen, Block { language: shell, ..wait });
+        }
+    }
+}
+
+fn wait_for_ten(kitchen: &Kitchen, wait: Block) {
     let server = kitchen.serve(&[]);
     let mut waiter = kitchen.start(wait);
     server.wait_for_log_lines(10, "event=waiting");
@@ -148,7 +156,7 @@ fn bash_needs_no_other_program() {
     let mut waiter = kitchen.start(wait);
     server.wait_for_log("event=waiting order=42");
     assert_eq!(kitchen.run(pay), "ok\n");
-    waiter.exit();
+    assert!(waiter.exit().success());
     assert_eq!(waiter.stdout(), "paid\n");
 }
 
@@ -165,6 +173,7 @@ struct Kitchen {
 
 impl Kitchen {
     fn open() -> Option<Kitchen> {
+        tool("curl")?;
         own_network().then(|| Kitchen { folder: Folder::new() })
     }
 
@@ -173,9 +182,8 @@ impl Kitchen {
     }
 
     fn start(&self, block: Block) -> Program {
-        let shell = if block.language == "bash" { "bash" } else { "sh" };
         let path = [self.folder.path().as_os_str(), &path_to_orderpay()].join(OsStr::new(":"));
-        let mut command = Command::new(shell);
+        let mut command = Command::new(block.language);
         let command = command.args(["-c", block.text]).env("PATH", path);
         let mut program = Program::start(command.current_dir(self.folder.path()));
         program.close_stdin();

@@ -28,7 +28,7 @@ fn traced_with(
     let mut command = Command::new(tool("strace")?);
     let permitted = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
     if !permitted.is_ok_and(|output| output.status.success()) {
-        skipped("strace may not trace here");
+        skipped("strace may not trace here: run the tests where ptrace(2) is allowed");
         return None;
     }
     // With -D the server is our child, not the tracer.

@@ -295,7 +295,7 @@ fn limits() -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
             format!("POST /sse/payback HTTP/1.1\r\nHost: a\r\nContent-Length: {len}\r\n\r\n");
         head + &"x".repeat(len)
     };
-    let cases: [(_, _, &[u16]); _] = [
+    let cases: Vec<(_, _, &[u16])> = vec![
         ("3: a line of 4096 bytes", line(4096), FINE),
         ("3: a line of 4097 bytes", line(4097), &[414]),
         ("3: a line without an end", "GET /".to_owned() + &"x".repeat(5000), &[414]),
@@ -309,7 +309,8 @@ fn limits() -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
         ("9110, 15.5.14: a body of 4096 bytes", body(4096), FINE),
         ("9110, 15.5.14: a body of 4097 bytes", body(4097), &[413]),
     ];
-    cases.map(|(section, bytes, statuses)| (section, bytes.into_bytes(), statuses)).into()
+    let bytes = |(section, text, statuses)| (section, String::into_bytes(text), statuses);
+    cases.into_iter().map(bytes).collect()
 }
 
 /// All cases, each of them whole.

@@ -414,7 +414,7 @@ fn a_phone_can_read_the_code_of_an_address_on_the_network() {
 #[test]
 fn axe_finds_nothing_that_shuts_somebody_out() {
     let Ok(axe) = fs::read_to_string("tests/.tools/node_modules/axe-core/axe.min.js") else {
-        return skipped("axe-core is not installed in tests/.tools");
+        return skipped("axe-core is not in tests/.tools: .ci/run installs it");
     };
     let Some(lesson) = Lesson::start(&["--timeout", "3"]) else { return };
     let check = |scene: &str| {

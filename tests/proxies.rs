@@ -113,6 +113,15 @@ fn who_half_closes_is_gone_for_nginx() {
     assert_eq!(scene.server.payback("7"), 0);
 }
 
+/// As README.md warns.
+#[test]
+fn debian_s_default_site_shadows_what_stands_beside_it() {
+    let beside = plain(&NGINX) + "include /etc/nginx/sites-available/default;";
+    let Some(_scene) = Scene::behind(&NGINX, &beside, &[], &[]) else { return };
+    let answer = ask(FRONT, "/sse/orderpay/7").answer();
+    assert!(answer.status == 404 && answer.text().contains("nginx"), "{}", answer.text());
+}
+
 /// HAProxy hides for up to two heartbeats that a tab was closed, and acknowledges what nobody reads.
 #[test]
 fn a_result_that_went_to_a_closed_tab_is_there_for_the_page_that_is_opened_again() {
@@ -140,6 +149,21 @@ fn the_page_works_under_a_path_of_its_own() {
         let complaints: Vec<_> =
             browser.console().into_iter().filter(|line| line.contains("127.0.0.1")).collect();
         assert_eq!(complaints, [""; 0], "{}", kind.name);
+    }
+}
+
+#[test]
+fn a_path_of_its_own_leads_to_the_page_with_and_without_a_slash() {
+    let Some(curl) = tool("curl") else { return };
+    for (kind, block) in [NGINX, HAPROXY].iter().zip(blocks(PATH_OF_ITS_OWN)) {
+        let Some(_scene) = Scene::behind(kind, block.text, &[], &[]) else { return };
+        for path in ["/pay", "/pay/", "/pay/sse/test"] {
+            let mut curl = Command::new(&curl);
+            curl.args(["-sLo", "/dev/null", "-w", "%{http_code} %{url_effective}"]);
+            let (_, curl) = Program::run(curl.arg(format!("http://127.0.0.1{path}")));
+            let there = curl.stdout().replace(":80/", "/");
+            assert_eq!(there, "200 http://127.0.0.1/pay/sse/test", "{}, {path}", kind.name);
+        }
     }
 }
 

@@ -28,6 +28,18 @@ fn the_source_is_as_long_as_it_says_and_no_file_is_too_long() {
     assert!(longest.0 <= LONGEST_FILE, "{longest:?}");
 }
 
+#[test]
+fn each_step_of_the_lesson_names_a_test_that_is_there() {
+    let lesson = include_str!("../src/lib.rs");
+    let commands = lesson.split('`').filter_map(|text| text.strip_prefix("cargo test --test "));
+    let tests: Vec<_> = commands.map(|words| words.split_once(' ').expect("a test")).collect();
+    assert_eq!(tests.len(), 10);
+    for (file, test) in tests {
+        let source = fs::read_to_string(format!("tests/{file}.rs")).expect(file);
+        assert!(source.contains(&format!("#[test]\nfn {test}() {{")), "{file}: {test}");
+    }
+}
+
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.flat_map(|it| if it.is_dir() { files_below(&it) } else { vec![it] });

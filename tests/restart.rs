@@ -6,13 +6,14 @@ use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use orderpay::journal::{HEADER, Record};
 use orderpay::order::{OrderId, OrderResult};
 use support::server::orderpay;
 use support::webdriver::Browser;
-use support::{Folder, PAID, Program, Server, Stream, eventually};
+use support::{Folder, PAID, Program, Server, SmallDisk, Stream, eventually, tool};
 
 fn start(journal: &Path) -> Server {
     start_on(SocketAddr::from(([127, 0, 0, 1], 0)), journal)
@@ -176,6 +177,29 @@ fn a_damaged_line_stops_the_start_and_is_named() {
     assert!(said.contains(&format!("{}:{line}: ", journal.display())), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_eq!(fs::read_to_string(&journal).unwrap(), damaged, "it is left as it is");
+}
+
+#[test]
+fn a_journal_that_is_a_mount_itself_is_told_to_mount_its_folder() {
+    let (Some(disk), Some(mount)) = (SmallDisk::mount(64), tool("mount")) else { return };
+    let (file, journal) = (disk.join("file"), disk.join("journal"));
+    for path in [&file, &journal] {
+        fs::write(path, "").unwrap();
+    }
+    let mounted = Program::run(Command::new(mount).arg("--bind").arg(file).arg(&journal));
+    assert!(mounted.0.success(), "{}", mounted.1.stderr());
+    let server = orderpay().args(["--listen=127.0.0.1:0", "--journal"]).arg(&journal).output();
+    let said = String::from_utf8(server.unwrap().stderr).unwrap();
+    assert!(Program::run(Command::new("umount").arg(&journal)).0.success());
+    let line = format!(
+        "orderpay: --journal {}: rename: Resource busy (os error 16); it is a mount: mount its folder instead, \
+         for it is replaced",
+        journal.display()
+    );
+    assert_eq!(
+        said.lines().last().map(|it| it.replace("Device or resource", "Resource")),
+        Some(line)
+    );
 }
 
 #[test]

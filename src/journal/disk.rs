@@ -1,6 +1,6 @@
 //! The file of a journal: opened, appended to, repaired and rewritten, by the one thread that has it.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::record::{Format, HEADER, MARK, Record};
 use super::replay::{NO_JOURNAL, Sound, replay};
+use crate::os;
 
 /// A journal is rewritten when it has doubled since the last time, but not while it is smaller than
 /// this (in bytes). So each record is written about twice, and the file is never much larger than
@@ -44,7 +45,7 @@ impl Disk {
     /// a tail that was cut off. What the file says then is on disk, whoever has written it. An error
     /// is a line that names the file.
     pub fn open(path: &Path, apply: impl FnMut(Record)) -> Result<(Disk, u64), String> {
-        let fail = |error| format!("{}: {error}", path.display());
+        let fail = |error| format!("{}: {error}{}", path.display(), way_out(&error));
         let (file, named) = lock(path).map_err(fail)?;
         let sound = replay(BufReader::new(&file), apply).map_err(fail)?;
         let Sound { length: synced, format, tail, damaged } = sound;
@@ -147,7 +148,7 @@ impl Disk {
         let _ = fs::remove_file(new);
         let made = File::options().read(true).append(true).create_new(true).open(new);
         let file = made.map_err(step("make a new file"))?;
-        file.try_lock()?;
+        os::try_lock(&file)?;
         where_supported(file.set_permissions(self.file.metadata()?.permissions()))?;
         let mut lines = BufWriter::new(&file);
         lines.write_all(HEADER.as_bytes())?;
@@ -186,10 +187,10 @@ fn lock(path: &Path) -> io::Result<(File, PathBuf)> {
     }
     let path = path.canonicalize()?;
     refuse_reserved(&path)?;
-    match file.try_lock() {
+    match os::try_lock(&file) {
         Ok(()) if has_name(&file, &path).is_ok() => Ok((file, path)),
-        Err(TryLockError::Error(error)) => Err(step("lock")(error)),
-        _ => Err(io::Error::other("another server uses this journal")),
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Err(step("lock")(error)),
+        _ => Err(io::Error::other("another server uses this journal: give each its own")),
     }
 }
 
@@ -208,6 +209,18 @@ fn has_name(file: &File, path: &Path) -> io::Result<()> {
     if is_same { Ok(()) } else { Err(io::Error::other("another file has the journal's name")) }
 }
 
+/// What helps against an error, to stand behind it.
+fn way_out(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ResourceBusy => "; it is a mount: mount its folder instead, for it is replaced",
+        ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "; it needs a folder that this user may write to"
+        }
+        ErrorKind::StorageFull => "; make room, or name a file on another disk",
+        _ => "",
+    }
+}
+
 /// Has an error say which step it ended.
 fn step(name: &str) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{name}: {error}"))
@@ -215,8 +228,11 @@ fn step(name: &str) -> impl Fn(io::Error) -> io::Error {
 
 /// What a file system does not do, it can't fail to do.
 fn where_supported(done: io::Result<()>) -> io::Result<()> {
-    done.or_else(|error| match error.kind() {
-        ErrorKind::InvalidInput | ErrorKind::Unsupported => Ok(()),
+    const EINVAL: i32 = 22;
+    const ENOSYS: i32 = 38;
+    const EOPNOTSUPP: i32 = 95;
+    done.or_else(|error| match error.raw_os_error() {
+        Some(EINVAL | ENOSYS | EOPNOTSUPP) => Ok(()),
         _ => Err(error),
     })
 }
@@ -273,7 +289,10 @@ mod tests {
         let record = settled("a").line();
         let damaged = [HEADER, MARK, &record.replace(" a ", " A "), MARK].concat();
         for (text, reason) in [
-            ("a letter without an end", "PATH: this is no journal, and is left alone"),
+            (
+                "a letter without an end",
+                "PATH: this is no journal, and is left alone: name another file",
+            ),
             (
                 &damaged,
                 "PATH:4: this line is damaged; restore the file, or delete the line and lose what \
@@ -285,9 +304,13 @@ mod tests {
             assert_eq!(folder.bytes(), text.as_bytes());
         }
         for (path, reason) in [
-            ("/dev/null", "PATH: this is no journal, and is left alone"),
+            ("/dev/null", "PATH: this is no journal, and is left alone: name another file"),
             ("/", "PATH: open: Is a directory (os error 21)"),
-            ("/nobody/journal", "PATH: open: No such file or directory (os error 2)"),
+            (
+                "/nobody/journal",
+                "PATH: open: No such file or directory (os error 2); it needs a folder that this \
+                 user may write to",
+            ),
         ] {
             assert_eq!(refusal(Path::new(path)), reason);
         }
@@ -310,7 +333,8 @@ mod tests {
         let folder = Folder::new("second");
         let journal = folder.running();
         for _ in 0..2 {
-            assert_eq!(refusal(&folder.journal()), "PATH: another server uses this journal");
+            let reason = "PATH: another server uses this journal: give each its own";
+            assert_eq!(refusal(&folder.journal()), reason);
             lock(&journal.disk).rewrite(|_| true).unwrap();
         }
         drop(journal);
@@ -452,7 +476,8 @@ mod tests {
         settle(&journal, "b").unwrap();
         fs::rename(folder.journal(), &elsewhere).unwrap();
         settle(&journal, "c").unwrap();
-        assert_eq!(refusal(&folder.journal()), "PATH: another server uses this journal");
+        let reason = "PATH: another server uses this journal: give each its own";
+        assert_eq!(refusal(&folder.journal()), reason);
         settle(&journal, "d").unwrap();
         drop(journal);
         assert_eq!(folder.read(), (said(&["a", "b", "c", "d"].map(settled)), 0));

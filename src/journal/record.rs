@@ -1,5 +1,7 @@
 //! What a line of a journal says, and how.
 
+use std::str;
+
 use crate::order::{OrderId, OrderResult};
 
 /// The first line of a journal. It may come again, as it does where two were joined with `cat`.

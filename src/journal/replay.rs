@@ -23,7 +23,7 @@ pub struct Sound {
 }
 
 /// What is said of a file that is something else.
-pub const NO_JOURNAL: &str = "this is no journal, and is left alone";
+pub const NO_JOURNAL: &str = "this is no journal, and is left alone: name another file";
 
 /// Hands over the records of a journal, as far as it is sound.
 pub fn replay(mut file: impl BufRead, mut apply: impl FnMut(Record)) -> io::Result<Sound> {

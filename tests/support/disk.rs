@@ -21,7 +21,7 @@ impl SmallDisk {
         if mount.is_ok_and(|output| output.status.success()) {
             return Some(SmallDisk(folder));
         }
-        skipped("mounting a tmpfs takes root");
+        skipped("only root can mount a tmpfs: run the tests as root");
         None
     }
 

@@ -1,6 +1,7 @@
 //! Requests to write and answers to read, strict in what they take.
 
 use std::io;
+use std::str;
 
 /// One whole answer.
 pub struct Answer {

@@ -18,7 +18,7 @@ pub fn own_network() -> bool {
     let Some(ip) = tool("ip") else { return false };
     // SAFETY: no memory is passed, and only the calling thread is moved.
     if unsafe { unshare(CLONE_NEWNET) } != 0 {
-        skipped("only root gets a network of its own");
+        skipped("only root gets a network of its own: run the tests as root");
         return false;
     }
     let status = Command::new(ip).args(["link", "set", "lo", "up"]).status();

@@ -24,7 +24,7 @@ pub fn slow_line(delay: Duration) -> bool {
         return false;
     }
     let Some(device) = open_tun() else {
-        skipped("there is no TUN device to be had");
+        skipped("there is no TUN device: run the tests where /dev/net/tun is");
         return false;
     };
     let address = format!("{NEAR}/24");

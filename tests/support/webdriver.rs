@@ -233,7 +233,7 @@ fn from_base64(text: &str) -> Vec<u8> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let sextet = |letter: u8| ALPHABET.iter().position(|it| *it == letter).expect("base64");
     let four_letters = |letters: &[u8]| {
-        let bits = letters.iter().fold(0, |bits, letter| bits << 6 | sextet(*letter));
+        let bits = letters.iter().fold(0, |bits, letter| (bits << 6) | sextet(*letter));
         let bits = bits << (6 * (4 - letters.len()));
         [(bits >> 16) as u8, (bits >> 8) as u8, bits as u8].into_iter().take(letters.len() - 1)
     };

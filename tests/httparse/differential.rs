@@ -1,6 +1,6 @@
 //! Do both implementations of the request parser, ours and `httparse`, read the same bytes as the same request?
-#![cfg(feature = "httparse")]
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use orderpay::request::{empty_lines, head, head_httparse, whole_lines};

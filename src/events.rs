@@ -68,7 +68,7 @@ struct Backlog {
     /// They gather while those before them are written.
     lines: String,
     is_writing: bool,
-    /// Lines that found no place, and that the log does not know of yet.
+    /// Lines that found no place behind these.
     dropped: u64,
 }
 
@@ -83,28 +83,28 @@ const FLUSH: Duration = Duration::from_millis(250);
 const STACK: usize = 64 * 1024;
 
 impl Log {
-    fn push(&self, line: &str, now: Utc) {
+    fn push(&self, line: &str) {
         let mut backlog = lock(&self.backlog);
-        if backlog.lines.len() + line.len() > MAX_BACKLOG {
+        if backlog.dropped > 0 || backlog.lines.len() + line.len() > MAX_BACKLOG {
             backlog.dropped += 1;
             return;
-        }
-        let dropped = mem::take(&mut backlog.dropped);
-        if dropped > 0 {
-            backlog.lines += &format!("{now} event=dropped lines={dropped}\n");
         }
         backlog.lines += line;
         self.changed.notify_all();
     }
 
-    /// Writes what there is, in one go.
+    /// Writes what there is, in one go, and how many lines are missing behind it.
     fn write(&self) {
         let backlog = lock(&self.backlog);
         let waited = self.changed.wait_while(backlog, |backlog| backlog.lines.is_empty());
         let mut backlog = waited.unwrap_or_else(PoisonError::into_inner);
-        let lines = mem::take(&mut backlog.lines);
+        let Backlog { mut lines, dropped, .. } = mem::take(&mut *backlog);
         backlog.is_writing = true;
         drop(backlog);
+        if dropped > 0 {
+            let now = Utc::from(SystemTime::now());
+            lines += &format!("{now} event=dropped lines={dropped}\n");
+        }
         // A closed stderr stops nothing.
         let _ = io::stderr().write_all(lines.as_bytes());
         lock(&self.backlog).is_writing = false;
@@ -133,7 +133,7 @@ impl Events {
         let now = Utc::from(SystemTime::now());
         let name = format!("{event:?}").to_lowercase();
         let space = if details.as_str() == Some("") { "" } else { " " };
-        log.push(&format!("{now} event={name}{space}{details}\n"), now);
+        log.push(&format!("{now} event={name}{space}{details}\n"));
     }
 
     /// Records what became of somebody who wants to wait for this order.

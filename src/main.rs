@@ -3,7 +3,7 @@
 use std::env;
 use std::io::{self, Write};
 use std::process;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock};
 
 use orderpay::app::App;
 use orderpay::budget::Budget;
@@ -38,14 +38,15 @@ fn main() {
 /// ends that too, at once: nothing has begun that would have to be finished.
 fn serve(config: Config) -> Result<(), String> {
     let signals = StopSignals::hold_back();
-    let (serving, started) = mpsc::sync_channel::<Arc<Server>>(1);
+    let started = Arc::new(OnceLock::<Arc<Server>>::new());
+    let serving = started.clone();
     let stop = move || {
         signals.wait();
-        started.try_recv().map_or_else(|_| process::exit(0), |server| server.stop());
+        started.get().map_or_else(|| process::exit(0), |server| server.stop());
     };
     let stopping = server::spawn("stop", stop).map_err(no_threads)?;
     let server = start(config)?;
-    let _ = serving.send(server.clone());
+    let _ = serving.set(server.clone());
     let line = |address| format!("orderpay listening on http://{address}/sse/test\n");
     let lines: String = server.addresses().map(line).collect();
     // In a thread of its own: a stdout that nobody reads stops nothing.

@@ -251,21 +251,28 @@ fn a_log_that_may_not_grow_stops_nothing() {
 fn what_a_file_system_does_not_do_is_done_without_or_named() {
     let folder = Folder::new();
     let (log, journal) = (folder.join("trace"), folder.join("journal"));
-    for (calls, fault) in
-        [("fchmod", "EINVAL"), ("fchmod", "EOPNOTSUPP"), ("fsync", "EINVAL:when=2+2")]
-    {
-        let inject = format!("inject={calls}:error={fault}");
-        let strace = ["-e", &format!("trace={calls}"), "-e", &inject];
+    let its_folder = folder.path().to_str().unwrap();
+    for (call, fault, of) in [
+        ("fchmod", "EINVAL", &[][..]),
+        ("fchmod", "EOPNOTSUPP", &[]),
+        ("fsync", "EINVAL", &["-P", its_folder]),
+    ] {
+        let inject = format!("inject={call}:error={fault}");
+        let strace = [&["-e", &format!("trace={call}"), "-e", &inject], of].concat();
         let Some(server) = traced(&log, &strace, Some(&journal)) else { return };
         assert_eq!(server.payback("7"), 0, "{inject}");
-        server.kill();
+        let injected = trace(server, &log).iter().filter(|it| it.contains("(INJECTED)")).count();
+        assert!(injected > 0, "{inject}");
         fs::remove_file(&journal).unwrap();
     }
     let mut strace = Command::new("strace");
     strace.args(["-D", "-f", "-o"]).arg(&log).args(["-e", "inject=flock:error=EINVAL", BINARY]);
     let (status, program) = support::Program::run(strace.arg("--journal").arg(&journal));
     assert_eq!(status.code(), Some(1));
-    let said = format!("orderpay: {}: lock: Invalid argument (os error 22)\n", journal.display());
+    let said = format!(
+        "orderpay: --journal {}: lock: Invalid argument (os error 22)\n",
+        journal.display()
+    );
     assert_eq!(program.stderr(), said);
 }
 

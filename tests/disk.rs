@@ -257,8 +257,8 @@ fn what_a_file_system_does_not_do_is_done_without_or_named() {
         ("fchmod", "EOPNOTSUPP", &[]),
         ("fsync", "EINVAL", &["-P", its_folder]),
     ] {
-        let inject = format!("inject={call}:error={fault}");
-        let strace = [&["-e", &format!("trace={call}"), "-e", &inject], of].concat();
+        let [trace_it, inject] = [format!("trace={call}"), format!("inject={call}:error={fault}")];
+        let strace = [&["-e", &trace_it, "-e", &inject], of].concat();
         let Some(server) = traced(&log, &strace, Some(&journal)) else { return };
         assert_eq!(server.payback("7"), 0, "{inject}");
         let injected = trace(server, &log).iter().filter(|it| it.contains("(INJECTED)")).count();

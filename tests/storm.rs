@@ -14,8 +14,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
+use orderpay::budget::{self, Budget};
+use orderpay::order::OrderResult;
 use orderpay::os;
-use support::{Cgroup, Client, Folder, NO_ROOM, OPENING, PAID, Program, Server, request, skipped};
+use support::{
+    Cgroup, Client, Folder, NO_ROOM, OPENING, PAID, Program, Server, eventually, request, skipped,
+};
 
 const MEMORY: usize = 8 << 20;
 const PROCESSES: usize = 16;
@@ -90,6 +94,12 @@ fn spawn(cgroup: &Cgroup, address: &str, options: &[String]) -> Server {
     Server::spawn(Command::new("sh").args(["-c", &script, &static_binary()]).args(options))
 }
 
+/// But for its last byte.
+fn longest_request() -> Vec<u8> {
+    let head = b"POST /sse/payback/x HTTP/1.1\r\nHost: a\r\nContent-Length: 4096\r\nA: ";
+    [&head[..], &[b'x'; 8000], b"\r\n\r\n", &[b'y'; 4095]].concat()
+}
+
 fn static_binary() -> String {
     format!("{}/target/static/orderpay", env!("CARGO_MANIFEST_DIR"))
 }
@@ -156,13 +166,7 @@ impl Scene<'_> {
 
     /// They ask for a lot at once and read none of it, or send the longest request but for its last byte.
     fn pipeline(&self) {
-        let longest = [
-            b"POST /sse/payback/x HTTP/1.1\r\nHost: a\r\nContent-Length: 4096\r\nA: ".as_slice(),
-            &[b'x'; 8000],
-            b"\r\n\r\n",
-            &[b'y'; 4095],
-        ]
-        .concat();
+        let longest = longest_request();
         let many = request("GET", "/sse/page.css", &[], "").repeat(500);
         let mut streams = VecDeque::new();
         self.steadily(self.length.as_secs() as usize * 20, |time| {
@@ -343,4 +347,54 @@ fn what_waiters_say_that_nobody_reads_takes_a_page_each() {
     let most = cgroup.kib("memory.kmem.tcp.max_usage_in_bytes");
     println!("{} KiB, and {most} KiB at most", cgroup.kib(SOCKETS));
     assert!(cgroup.kib(SOCKETS) <= 8 * WAITERS, "{} KiB", cgroup.kib(SOCKETS));
+}
+
+/// What is measured is printed: the rule is in src/budget.rs.
+#[test]
+fn nothing_costs_more_than_what_it_is_reckoned_with() {
+    let Some(cgroup) = Cgroup::of(64 * MEMORY, None) else { return };
+    if !Path::new(&static_binary()).exists() {
+        return skipped("there is no static binary: `make static` builds it");
+    }
+    os::raise_descriptor_limit();
+    let budget =
+        Budget { memory: None, counts_sockets: cgroup.is_of_version_2(), processes: usize::MAX };
+    let of_each = |[connections, waiters]: [usize; 2]| {
+        budget.used(connections, waiters, 0) - budget.used(0, 0, 0)
+    };
+    let server = spawn(&cgroup, "127.0.0.1:0", &["--quiet".into()]);
+    let bytes = || cgroup.kib_without_files() * 1024;
+    println!("idle: {} bytes of {}", bytes(), budget.used(0, 0, 0));
+    assert!(bytes() < budget.used(0, 0, 0));
+    let costs = |what: &str, times: usize, reckoned: usize, act: &mut dyn FnMut(usize)| {
+        let before = bytes();
+        (0..times).for_each(act);
+        let each = bytes().saturating_sub(before) / times;
+        println!("{what}: {each} bytes, reckoned with {reckoned}");
+        assert!(each <= reckoned, "{what}: {each} bytes of {reckoned}");
+    };
+    let mut waiters = Vec::new();
+    costs("a waiter", 7000, of_each([0, 1]), &mut |time| {
+        waiters.push(server.orderpay(&format!("{time:-<64}")));
+    });
+    let pay = |letter: char, length: usize| {
+        let (mut platform, text) = (server.connect(), "x".repeat(length));
+        move |time: usize| {
+            let path = format!("/sse/payback/{letter}{time:-<63}");
+            assert_eq!(platform.send(request("POST", &path, &[], &text)).answer().status, 200);
+        }
+    };
+    let result = |length| budget::cost(&OrderResult::parse(&vec![b'x'; length]).unwrap());
+    costs("a result", 20_000, result(0), &mut pay('a', 0));
+    costs("a result of 100 bytes", 15_000, result(100), &mut pay('b', 100));
+    costs("a result of 1000 bytes", 10_000, result(1000), &mut pay('c', 1000));
+    costs("a result of 4096 bytes", 4000, result(4096), &mut pay('d', 4096));
+    let mut clients = Vec::new();
+    costs("a connection with the longest request", 300, of_each([1, 0]), &mut |_| {
+        let mut client = server.connect();
+        client.send(&longest_request());
+        clients.push(client);
+        let begun = format!("orderpay_connections {}\n", clients.len() + 1);
+        eventually(&begun, || server.get("/metrics").text().contains(&begun).then_some(()));
+    });
 }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::event_source::EventSource;
+use support::server::delivered;
 use support::sse::Parser;
 use support::{
     Client, HEARTBEAT, NO_ROOM, OPENING, PAID, PATIENCE, STREAM_HEAD, Server, Stream, TIMED_OUT,
@@ -459,6 +460,14 @@ fn a_waiter_that_never_stops_talking_gets_its_frames() {
 #[test]
 fn one_waiter_too_many_is_told_to_come_back() {
     let server = Server::start_after("ulimit -n 128", &[]);
+    let mut parked = park_as_many_as_there_is_room_for(&server);
+    assert_eq!(server.payback("0"), 1, "those who are parked can be paid");
+    assert_eq!(parked[0].rest(), PAID.as_bytes());
+    assert_eq!(server.orderpay("another").so_far(), "", "there is room again");
+}
+
+/// For the orders 0, 1, 2 and so on.
+fn park_as_many_as_there_is_room_for(server: &Server) -> Vec<Client> {
     let mut parked = Vec::new();
     let mut surplus = loop {
         let mut client = server.connect();
@@ -471,10 +480,33 @@ fn one_waiter_too_many_is_told_to_come_back() {
     };
     assert_eq!(surplus.rest(), b"");
     server.wait_for_log(&format!("event=full order={}", parked.len()));
+    parked
+}
 
-    assert_eq!(server.payback("0"), 1, "those who are parked can be paid");
-    assert_eq!(parked[0].rest(), PAID.as_bytes());
-    assert_eq!(server.orderpay("another").so_far(), "", "there is room again");
+/// In 4 MiB: 2.5 are divided.
+#[test]
+fn waiters_results_and_connections_have_each_their_part_of_the_memory_and_no_more() {
+    let server = Server::start(&["--memory", "4M"]);
+    let mut parked = park_as_many_as_there_is_room_for(&server);
+    assert_eq!(parked.len(), (5 << 18) / 8296);
+    let pay = |order: &str| server.post(&format!("/sse/payback/{order}"), "x".repeat(4096));
+    let mut refused =
+        (0..).find_map(|n| Some(pay(&format!("kept-{n}"))).filter(|it| it.status != 200));
+    let refused = refused.take().unwrap();
+    assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("5")));
+    let kept = "orderpay_orders_remembered";
+    let kept_before = server.get("/metrics").text();
+    let expected = format!("{kept} {}\n", (5 << 19) / 8 * 3 / 4 * 3 / (480 + 4096));
+    assert!(kept_before.contains(&expected), "{expected}{kept_before}");
+    let slow: Vec<_> = (0..9).map(|_| server.connect()).collect();
+    for (order, waiter) in parked.iter_mut().enumerate() {
+        assert_eq!(delivered(&pay(&order.to_string())), 1);
+        assert!(waiter.rest().ends_with(FINISH.as_bytes()));
+    }
+    drop(slow);
+    assert_eq!(pay("one-more").status, 503, "what was told to somebody has made room for the like");
+    server.orderpay("kept-0").rest();
+    assert_eq!(pay("one-more").status, 200, "what was fetched has made room");
 }
 
 // What a payment says.

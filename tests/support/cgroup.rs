@@ -78,6 +78,11 @@ impl Cgroup {
         fs::write(self.memory.join("memory.kmem.tcp.limit_in_bytes"), "1G").is_ok()
     }
 
+    /// Whether the kernel counts sockets in any case.
+    pub fn is_of_version_2(&self) -> bool {
+        self.names.limit == VERSIONS[1].limit
+    }
+
     pub fn kib(&self, file: &str) -> usize {
         let text = fs::read_to_string(self.memory.join(file)).unwrap();
         text.trim().parse::<usize>().expect("bytes") / 1024

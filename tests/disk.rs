@@ -10,9 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::server::{BINARY, delivered};
-use support::{
-    Client, Folder, PAID, Server, SmallDisk, TIMED_OUT, eventually, request, skipped, tool,
-};
+use support::{Client, Folder, PAID, Server, SmallDisk, TIMED_OUT, eventually, request};
 
 /// A server whose system calls of these kinds go to a log; more options of strace may break them.
 fn traced(log: &Path, strace: &[&str], journal: Option<&Path>) -> Option<Server> {
@@ -25,12 +23,7 @@ fn traced_with(
     journal: Option<&Path>,
     options: &[&str],
 ) -> Option<Server> {
-    let mut command = Command::new(tool("strace")?);
-    let permitted = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
-    if !permitted.is_ok_and(|output| output.status.success()) {
-        skipped("strace may not trace here: run the tests where ptrace(2) is allowed");
-        return None;
-    }
+    let mut command = Command::new(support::strace()?);
     // With -D the server is our child, not the tracer.
     command.args(["-D", "-f", "-s", "4096", "-o"]).arg(log).args(strace);
     command.args([BINARY, "--quiet", "--listen", "127.0.0.1:0"]).args(options);

@@ -490,14 +490,13 @@ fn waiters_results_and_connections_have_each_their_part_of_the_memory_and_no_mor
     let mut parked = park_as_many_as_there_is_room_for(&server);
     assert_eq!(parked.len(), (5 << 18) / 8296);
     let pay = |order: &str| server.post(&format!("/sse/payback/{order}"), "x".repeat(4096));
-    let mut refused =
-        (0..).find_map(|n| Some(pay(&format!("kept-{n}"))).filter(|it| it.status != 200));
-    let refused = refused.take().unwrap();
+    let mut answers = (0..).map(|n| pay(&format!("kept-{n}")));
+    let refused = answers.find(|answer| answer.status != 200).expect("a refusal");
     assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("5")));
-    let kept = "orderpay_orders_remembered";
-    let kept_before = server.get("/metrics").text();
-    let expected = format!("{kept} {}\n", (5 << 19) / 8 * 3 / 4 * 3 / (480 + 4096));
-    assert!(kept_before.contains(&expected), "{expected}{kept_before}");
+    let expected =
+        format!("\norderpay_orders_remembered {}\n", (5 << 19) / 8 * 3 / 4 * 3 / (480 + 4096));
+    let figures = server.get("/metrics").text();
+    assert!(figures.contains(&expected), "{expected}{figures}");
     let slow: Vec<_> = (0..9).map(|_| server.connect()).collect();
     for (order, waiter) in parked.iter_mut().enumerate() {
         assert_eq!(delivered(&pay(&order.to_string())), 1);

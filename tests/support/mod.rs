@@ -31,7 +31,7 @@ pub use http::{Answer, mask_date, request};
 pub use network::own_network;
 pub use program::Program;
 pub use server::Server;
-pub use tool::{skipped, tool};
+pub use tool::{skipped, strace, tool};
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -497,7 +497,11 @@ fn waiters_results_and_connections_have_each_their_part_of_the_memory_and_no_mor
         format!("\norderpay_orders_remembered {}\n", (5 << 19) / 8 * 3 / 4 * 3 / (480 + 4096));
     let figures = server.get("/metrics").text();
     assert!(figures.contains(&expected), "{expected}{figures}");
-    let slow: Vec<_> = (0..9).map(|_| server.connect()).collect();
+    let mut slow: Vec<_> = (0..9).map(|_| server.connect()).collect();
+    slow.iter_mut().for_each(|client| _ = client.send("GET /"));
+    let figures = server.get("/metrics").text();
+    let served = ["1", "2"].map(|count| format!("\norderpay_connections {count}\n"));
+    assert!(served.iter().any(|it| figures.contains(it)), "{figures}");
     for (order, waiter) in parked.iter_mut().enumerate() {
         assert_eq!(delivered(&pay(&order.to_string())), 1);
         assert!(waiter.rest().ends_with(FINISH.as_bytes()));

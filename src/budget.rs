@@ -65,7 +65,13 @@ impl Budget {
         self.eighths(4) / self.waiter()
     }
 
-    /// How many bytes the results may take that are remembered.
+    /// How many may linger that were ended: they cost as much, out of what the program has.
+    pub fn lingering(&self) -> usize {
+        self.waiters() / 8 + 1
+    }
+
+    /// How many bytes the results may take that are remembered. A quarter of them is for those that were
+    /// written to somebody: see [`Limits::results`](crate::orders::Limits::results).
     pub fn results(&self) -> usize {
         self.eighths(3)
     }

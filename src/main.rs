@@ -91,8 +91,7 @@ fn waiters(
         let orders = store.orders.counts().1;
         events.record(Event::Remembered, format_args!("orders={orders} torn_bytes={torn}"));
     }
-    // A stream that lingers costs what a waiter does.
-    Ok(Waiters::new(store, (reserve / 2).min(waiters / 8 + 1), events.clone()))
+    Ok(Waiters::new(store, budget.lingering().min(reserve / 2), events.clone()))
 }
 
 fn no_threads(error: io::Error) -> String {

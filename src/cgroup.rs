@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// How many bytes of memory, if there is a limit; and whether sockets count, with all that they hold:
-/// they do in version 2.
+/// they do in version 2. (In version 1 they do where a group, whichever, has had a limit for them; that
+/// is rare, and can't be seen from here.)
 pub fn memory() -> Option<(usize, bool)> {
     let v1 = least("memory", "memory.limit_in_bytes").map(|limit| (limit, false));
     let v2 = least(V2, "memory.max").map(|limit| (limit, true));

@@ -95,6 +95,15 @@ impl<'s> Scene<'s> {
     }
 }
 
+/// Whatever happens, it is over then.
+struct End<'s>(&'s AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 fn spawn(cgroup: &Cgroup, address: &str, options: &[String]) -> Server {
     let script = format!("{}; exec \"$0\" --listen {address} \"$@\"", cgroup.enter());
     Server::spawn(Command::new("sh").args(["-c", &script, &static_binary()]).args(options))
@@ -196,7 +205,9 @@ impl Scene<'_> {
         if restarts % 2 == 1 || self.restarts.load(Relaxed) != restarts {
             return None;
         }
-        let outcome = outcome.unwrap_or_else(|error| panic!("{what}: {error} after {took:?}"));
+        let outcome = outcome.unwrap_or_else(|error| {
+            panic!("{what}: {error} after {took:?}; killed: {}", self.cgroup.killed())
+        });
         assert!(took < SOON, "{what} took {took:?}");
         Some(outcome)
     }
@@ -277,6 +288,7 @@ fn storm(counts_sockets: bool, options: &[&str]) {
     let folder = Folder::new();
     let scene = Scene::new(&cgroup, &folder.join("journal"), options, Duration::from_secs(seconds));
     thread::scope(|scope| {
+        let _end = End(&scene.over);
         scope.spawn(|| scene.open_streams());
         scope.spawn(|| scene.pay());
         scope.spawn(|| scene.dribble());
@@ -290,7 +302,6 @@ fn storm(counts_sockets: bool, options: &[&str]) {
             scene.restart();
         }
         thread::sleep(scene.length / (RESTARTS + 1));
-        scene.over.store(true, Relaxed);
     });
     let mut server = scene.server.into_inner().unwrap();
     assert!(!server.program().has_ended(), "{}", server.program().stderr());
@@ -341,7 +352,8 @@ fn what_waiters_say_that_nobody_reads_takes_a_page_each() {
     const SOCKETS: &str = "memory.kmem.tcp.usage_in_bytes";
     let Some(cgroup) = Cgroup::of(8 * MEMORY, None) else { return };
     if !cgroup.count_sockets() {
-        return skipped("sockets are not counted by themselves");
+        // Version 2 counts them with all the rest.
+        return;
     }
     let server = spawn(&cgroup, "127.0.0.1:0", &["--quiet".into()]);
     let mut waiters: Vec<_> = (0..WAITERS).map(|n| server.orderpay(&n.to_string())).collect();
@@ -352,7 +364,7 @@ fn what_waiters_say_that_nobody_reads_takes_a_page_each() {
     }
     let most = cgroup.kib("memory.kmem.tcp.max_usage_in_bytes");
     println!("{} KiB, and {most} KiB at most", cgroup.kib(SOCKETS));
-    assert!(cgroup.kib(SOCKETS) <= 8 * WAITERS, "{} KiB", cgroup.kib(SOCKETS));
+    assert!(cgroup.kib(SOCKETS) <= 5 * WAITERS, "{} KiB", cgroup.kib(SOCKETS));
 }
 
 /// What is measured is printed: the rule is in src/budget.rs.

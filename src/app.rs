@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::events::{Event, Events};
 use crate::metrics;
@@ -18,6 +19,7 @@ use crate::waiters::Waiters;
 /// What all connections share.
 pub struct App {
     pub config: Config,
+    pub budget: Budget,
     pub waiters: Waiters,
     pub slots: Slots,
     pub events: Arc<Events>,
@@ -47,8 +49,8 @@ impl App {
             }
             Ok(Route::Health) => unavailable(UNRECORDED),
             Ok(Route::Metrics) => {
-                let figures = metrics::render(&self.waiters, &self.slots, &self.events);
-                Response::new(200, metrics::MEDIA, figures)
+                let App { waiters, slots, events, budget, .. } = self;
+                Response::new(200, metrics::MEDIA, metrics::render(waiters, slots, events, budget))
             }
         })
     }

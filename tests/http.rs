@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::Read;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -231,6 +232,39 @@ fn slow_clients_are_let_go_when_their_time_is_up() {
             assert_eq!(client.join().unwrap(), (String::new(), 10));
         }
     });
+}
+
+#[test]
+fn a_client_that_takes_a_little_of_its_answers_now_and_then_does_not_keep_its_thread() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    // asm-generic/socket.h: as little as there can be.
+    const SO_RCVBUF: i32 = 8;
+    support::os::set_socket_option(&client.stream, SO_RCVBUF, &1);
+    client.send(request("GET", "/sse/page.js", &[], "").repeat(200));
+    let (start, mut piece) = (Instant::now(), [0; 350]);
+    while client.stream.read(&mut piece).is_ok_and(|length| length > 0)
+        && start.elapsed() < Duration::from_secs(12)
+    {
+        std::thread::sleep(Duration::from_millis(500));
+        if server.get("/metrics").text().contains("orderpay_connections 1\n") {
+            break;
+        }
+    }
+    assert!((4..9).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+#[test]
+fn requests_of_the_largest_size_are_as_quick_as_others() {
+    let server = Server::start(&[]);
+    let padding = "x".repeat(8000);
+    let largest = request("POST", "/sse/payback", &[("A", &padding)], "y".repeat(4096));
+    let asked = Instant::now();
+    for _ in 0..50 {
+        assert_eq!(server.connect().send(&largest).answer().status, 200);
+    }
+    println!("50 of 12 KiB took {:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
 }
 
 /// Sends a drop twice a second until the server ends the connection: what it says, and after how many seconds.

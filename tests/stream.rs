@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::event_source::EventSource;
+use support::server::delivered;
 use support::sse::Parser;
 use support::{
     Client, Folder, HEARTBEAT, NO_ROOM, OPENING, PAID, PATIENCE, SETTLED, STREAM_HEAD, Server,
@@ -484,6 +485,14 @@ fn a_waiter_that_never_stops_talking_gets_its_frames() {
 #[test]
 fn one_waiter_too_many_is_told_to_come_back() {
     let server = Server::start_after("ulimit -n 128", &[]);
+    let mut parked = park_as_many_as_there_is_room_for(&server);
+    assert_eq!(server.payback("0"), 1, "those who are parked can be paid");
+    assert_eq!(parked[0].rest(), PAID.as_bytes());
+    assert_eq!(server.orderpay("another").so_far(), "", "there is room again");
+}
+
+/// For the orders 0, 1, 2 and so on.
+fn park_as_many_as_there_is_room_for(server: &Server) -> Vec<Client> {
     let mut parked = Vec::new();
     let mut surplus = loop {
         let mut client = server.connect();
@@ -496,10 +505,36 @@ fn one_waiter_too_many_is_told_to_come_back() {
     };
     assert_eq!(surplus.rest(), b"");
     server.wait_for_log(&format!("event=full order={}", parked.len()));
+    parked
+}
 
-    assert_eq!(server.payback("0"), 1, "those who are parked can be paid");
-    assert_eq!(parked[0].rest(), PAID.as_bytes());
-    assert_eq!(server.orderpay("another").so_far(), "", "there is room again");
+/// In 4 MiB: 2.5 are divided.
+#[test]
+fn waiters_results_and_connections_have_each_their_part_of_the_memory_and_no_more() {
+    let server = Server::start(&["--memory", "4M"]);
+    let mut parked = park_as_many_as_there_is_room_for(&server);
+    assert_eq!(parked.len(), (5 << 18) / 8296);
+    let pay = |order: &str| server.post(&format!("/sse/payback/{order}"), "x".repeat(4096));
+    let mut answers = (0..).map(|n| pay(&format!("kept-{n}")));
+    let refused = answers.find(|answer| answer.status != 200).expect("a refusal");
+    assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("5")));
+    let expected =
+        format!("\norderpay_orders_remembered {}\n", (5 << 19) / 8 * 3 / 4 * 3 / (480 + 4096));
+    let figures = server.get("/metrics").text();
+    assert!(figures.contains(&expected), "{expected}{figures}");
+    let mut slow: Vec<_> = (0..9).map(|_| server.connect()).collect();
+    slow.iter_mut().for_each(|client| _ = client.send("GET /"));
+    let figures = server.get("/metrics").text();
+    let served = ["1", "2"].map(|count| format!("\norderpay_connections {count}\n"));
+    assert!(served.iter().any(|it| figures.contains(it)), "{figures}");
+    for (order, waiter) in parked.iter_mut().enumerate() {
+        assert_eq!(delivered(&pay(&order.to_string())), 1);
+        assert!(waiter.rest().ends_with(FINISH.as_bytes()));
+    }
+    drop(slow);
+    assert_eq!(pay("one-more").status, 503, "what was told to somebody has made room for the like");
+    server.orderpay("kept-0").rest();
+    assert_eq!(pay("one-more").status, 200, "what was fetched has made room");
 }
 
 // What a payment says.

@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod browser;
+pub mod cgroup;
 pub mod client;
 pub mod disk;
 pub mod event_source;
@@ -24,6 +25,7 @@ pub mod sse;
 pub mod tampering;
 pub mod tool;
 
+pub use cgroup::Cgroup;
 pub use client::{Client, Stream};
 pub use disk::SmallDisk;
 pub use folder::Folder;
@@ -32,7 +34,7 @@ pub use lesson::Lesson;
 pub use network::own_network;
 pub use program::Program;
 pub use server::Server;
-pub use tool::{skipped, tool};
+pub use tool::{skipped, strace, tool};
 
 use std::thread;
 use std::time::{Duration, Instant};

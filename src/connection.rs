@@ -27,13 +27,15 @@ const READ_SIZE: usize = 1024;
 /// Serves a connection until it is over, or parked. No step may take longer than `patience`.
 pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
     let (stream, waits) = (slot.stream(), || slot.set_idle(true));
+    // It has been there for a while before it was accepted, if its first bytes have not come yet.
+    let deadline = Instant::now() + (IDLE_TIMEOUT - os::DEFERRED).min(patience);
     let mut connection = Connection {
         app,
         slot: &slot,
         patience,
-        stream: DeadlineStream { stream, deadline: Instant::now(), is_last: false, waits: &waits },
+        stream: DeadlineStream { stream, deadline, is_last: false, waits: &waits },
         received: Vec::with_capacity(READ_SIZE),
-        awaited: None,
+        awaited: Some(Part::Start),
     };
     let Err(Wait(order, last_event_id)) = connection.run() else { return };
     if let Some(stream) = slot.into_stream() {

@@ -84,5 +84,5 @@ fuzz: ## fuzz what reads bytes, with cargo-fuzz on nightly; FUZZ_SECONDS=600 for
 bench: ## measure it, beside the least that could do it and what people use instead
 	cargo bench --bench bench
 
-screenshots: ## make pictures of the page to look at: tests/screenshots
-	cargo test --test page -- --ignored screenshots
+screenshots: ## make pictures of the page in three engines to look at: tests/screenshots
+	cargo test --test page -- --ignored --nocapture screenshots

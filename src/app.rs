@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::events::{Event, Events};
 use crate::metrics;
@@ -18,6 +19,7 @@ use crate::waiters::Waiters;
 /// What all connections share.
 pub struct App {
     pub config: Config,
+    pub budget: Budget,
     pub waiters: Waiters,
     pub slots: Slots,
     pub events: Arc<Events>,
@@ -37,28 +39,35 @@ impl App {
                 self.events.record_waiter(Event::Seen, &order, stream);
                 Response::empty(204)
             }
-            Ok(Route::Pay(order, result)) => self.pay(&order, &result),
+            Ok(Route::Pay { order, result, seen }) => self.pay(&order, &result, seen),
             // Relative, so that a proxy may serve all this under a path of its own.
             Ok(Route::Redirect) => Response::empty(302).with("Location", "sse/test"),
-            Ok(Route::Page { order, base }) => page(&order, base, &self.config),
+            Ok(Route::Page { order, base }) => html(page::page(&order, base, &self.config)),
             Ok(Route::Asset(asset)) => Response::file(asset.media(), asset.content),
             Ok(Route::Health) if self.waiters.journal.as_ref().is_none_or(|it| it.healthy()) => {
                 Response::new(200, "text/plain", "ok")
             }
             Ok(Route::Health) => unavailable(UNRECORDED),
             Ok(Route::Metrics) => {
-                let figures = metrics::render(&self.waiters, &self.slots, &self.events);
-                Response::new(200, metrics::MEDIA, figures)
+                let App { waiters, slots, events, budget, .. } = self;
+                Response::new(200, metrics::MEDIA, metrics::render(waiters, slots, events, budget))
             }
         })
     }
 
-    fn pay(&self, order: &OrderId, result: &OrderResult) -> Response {
+    fn pay(&self, order: &OrderId, result: &OrderResult, seen: bool) -> Response {
+        let acknowledged = |settled, written| {
+            let answer = match seen {
+                true => html(page::paid(order, settled, written)),
+                false => Response::text(200, "ok"),
+            };
+            answer.with("Orderpay-Delivered", written)
+        };
         let (event, details, answer) = match self.waiters.pay(order, result) {
             Payment::Settled { written } => {
-                (Event::Paid, format!(" delivered={written}"), acknowledged(written))
+                (Event::Paid, format!(" delivered={written}"), acknowledged(true, written))
             }
-            Payment::Repeated => (Event::Repeated, String::new(), acknowledged(0)),
+            Payment::Repeated => (Event::Repeated, String::new(), acknowledged(false, 0)),
             Payment::Full => (Event::Unavailable, String::new(), unavailable(FULL)),
             Payment::Unrecorded => (Event::Unavailable, String::new(), unavailable(UNRECORDED)),
         };
@@ -67,15 +76,11 @@ impl App {
     }
 }
 
-fn page(order: &OrderId, base: &str, config: &Config) -> Response {
-    Response::new(200, "text/html;charset=UTF-8", page::page(order, base, config))
+fn html(page: String) -> Response {
+    Response::new(200, "text/html;charset=UTF-8", page)
         .with("X-Content-Type-Options", "nosniff")
         .with("Content-Security-Policy", page::SECURITY_POLICY)
         .with("Referrer-Policy", "no-referrer")
-}
-
-fn acknowledged(written: usize) -> Response {
-    Response::text(200, "ok").with("Orderpay-Delivered", written)
 }
 
 /// Not acknowledged: the payment platform tries again.

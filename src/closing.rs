@@ -100,7 +100,8 @@ pub fn linger(stream: &TcpStream, is_sending: bool, patience: Duration) {
     let _ = stream.shutdown(Shutdown::Write);
     if is_sending || os::receive_now(stream, &mut [0; 64]).is_ok() {
         let deadline = Instant::now() + LINGER_AFTER_REFUSAL.min(patience);
-        let mut rest = DeadlineStream { stream, deadline, is_last: false }.take(LINGER_BYTES);
+        let mut rest =
+            DeadlineStream { stream, deadline, is_last: false, waits: &|| {} }.take(LINGER_BYTES);
         let _ = io::copy(&mut rest, &mut io::sink());
     }
 }

@@ -3,8 +3,8 @@
 use std::env::VarError;
 use std::ffi::OsString;
 use std::fmt::Debug;
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::orders::Limits;
+use crate::request;
 
 /// Shown by `--help`; it fits a terminal of 80 by 24, with room for the next prompt.
 pub const HELP: &str = include_str!("help.txt");
@@ -31,6 +32,8 @@ pub struct Config {
     pub listen: Vec<Vec<SocketAddr>>,
     pub limits: Limits,
     pub max_connections: usize,
+    /// In bytes; `None`: what the control group allows.
+    pub memory: Option<usize>,
     pub token: Option<String>,
     pub journal: Option<PathBuf>,
     pub quiet: bool,
@@ -52,14 +55,16 @@ type Environment<'a> = &'a dyn Fn(&str) -> Result<String, VarError>;
 type Set = fn(&mut Config, &str) -> Option<()>;
 
 /// Every option that has a value, and what it takes. Its default is the one that [`HELP`] shows.
-const OPTIONS: [(&str, &str, Set); 9] = [
+const OPTIONS: [(&str, &str, Set); 11] = [
     ("--listen", ADDRESS, |it, value| listen(value).map(|new| it.listen.extend(new))),
     ("--timeout", SECONDS, |it, value| seconds(value).map(|new| it.limits.timeout = new)),
     ("--heartbeat", SECONDS_OR_NONE, |it, value| pause(value).map(|new| it.limits.heartbeat = new)),
     ("--keep", SECONDS, |it, value| seconds(value).map(|new| it.limits.keep = new)),
     ("--remember", NUMBER, |it, value| number(value).map(|new| it.limits.remember = new)),
+    ("--memory", SIZE, |it, value| memory(value).map(|new| it.memory = new)),
     ("--max-connections", NUMBER, |it, value| number(value).map(|new| it.max_connections = new)),
     ("--token", TOKEN, |it, value| token(value).map(|new| it.token = Some(new))),
+    ("--token-file", TOKEN_FILE, |it, value| token_in(value).map(|new| it.token = Some(new))),
     ("--journal", FILE, |it, value| (!value.is_empty()).then(|| it.journal = Some(value.into()))),
     ("--quiet", FLAG, |it, value| flag(value).map(|new| it.quiet = new)),
 ];
@@ -68,9 +73,16 @@ const ADDRESS: &str = "ADDR:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhos
 const SECONDS: &str = "0.001 to 100000000 seconds";
 const SECONDS_OR_NONE: &str = "0 for none, or 0.001 to 100000000 seconds";
 const NUMBER: &str = "a whole number from 1 to 100000000";
+const SIZE: &str = "4M or more, with K, M or G; or cgroup, for what the control group allows";
 const TOKEN: &str = "visible ASCII without spaces";
+const TOKEN_FILE: &str = "the name of a file whose first line is visible ASCII without spaces";
 const FILE: &str = "the name of a file";
 const FLAG: &str = "0 or 1";
+
+/// Each says what a payback has to bear.
+const TOKENS: [&str; 2] = ["--token", "--token-file"];
+/// In bytes: with less, nobody could wait.
+const LEAST_MEMORY: usize = 4 * 1024 * 1024;
 
 /// Reads the arguments (without the program's name) and the environment. An error is one line that
 /// names what is wrong, its value, and what is accepted.
@@ -166,6 +178,16 @@ fn is_near(a: &[u8], b: &[u8], slips: usize) -> bool {
 
 impl Config {
     fn read(given: &[(&str, &str)], environment: Environment<'_>) -> Result<Config, String> {
+        let is_set = |option: &&str| {
+            let in_environment = environment(&variable(option)).is_ok();
+            in_environment || given.iter().any(|(name, _)| name == option)
+        };
+        if TOKENS.iter().all(is_set) {
+            return Err(format!(
+                "{} are not accepted together: it takes one",
+                TOKENS.join(" and ")
+            ));
+        }
         let mut config = Config::default();
         for (option, takes, set) in OPTIONS {
             let mut set = |name: &str, value: &str| {
@@ -178,7 +200,7 @@ impl Config {
                     // The value is not shown: it may be the token.
                     Err(VarError::NotUnicode(_)) => return Err(not_text(variable)),
                     // To be set and empty means not to be set; but a token must not fail open.
-                    Ok(value) if !value.is_empty() || option == "--token" => Some(value),
+                    Ok(value) if !value.is_empty() || TOKENS.contains(&option) => Some(value),
                     _ => default(option),
                 };
                 value.iter().try_for_each(|value| set(&variable, value))?;
@@ -265,6 +287,26 @@ fn plain<T: FromStr>(value: &str) -> Option<T> {
     value.parse().ok().filter(|_| is_plain)
 }
 
+/// `cgroup`, or bytes: a number, with a letter behind it that multiplies it, be it a small one.
+fn memory(value: &str) -> Option<Option<usize>> {
+    if value == "cgroup" {
+        return Some(None);
+    }
+    let letter = value.chars().last()?.to_ascii_uppercase();
+    let shift = ['K', 'M', 'G'].iter().position(|it| *it == letter).map_or(0, |at| 10 * (at + 1));
+    let digits = if shift > 0 { &value[..value.len() - 1] } else { value };
+    let bytes = plain::<usize>(digits)?.checked_mul(1 << shift)?;
+    (bytes >= LEAST_MEMORY).then_some(Some(bytes))
+}
+
+/// The first line of a file. No header is longer than what is read of it.
+fn token_in(path: &str) -> Option<String> {
+    let mut line = String::new();
+    let file = BufReader::new(File::open(path).ok()?);
+    file.take(request::MAX_HEAD as u64).read_line(&mut line).ok()?;
+    token(line.strip_suffix('\n').map_or(&*line, |it| it.strip_suffix('\r').unwrap_or(it)))
+}
+
 fn token(value: &str) -> Option<String> {
     let is_sendable = value.bytes().all(|byte| byte.is_ascii_graphic());
     (is_sendable && !value.is_empty()).then(|| value.to_owned())
@@ -319,9 +361,11 @@ mod tests {
                 heartbeat: Duration::from_secs(15),
                 keep: Duration::from_secs(3600),
                 remember: 65_536,
+                results: 0,
                 waiters: 0,
             },
             max_connections: 1024,
+            memory: None,
             token: None,
             journal: None,
             quiet: false,
@@ -348,6 +392,16 @@ mod tests {
         assert_eq!(config("--token=a=b").token.as_deref(), Some("a=b"));
         assert_eq!(config("--journal=x --journal y").journal, Some("y".into()));
         assert_eq!(config("--heartbeat 0 --keep 0.001").limits.heartbeat, Duration::ZERO);
+    }
+
+    #[test]
+    fn memory_is_bytes_or_what_the_control_group_allows() {
+        for (size, bytes) in
+            [("8M", 8 << 20), ("8m", 8 << 20), ("1G", 1 << 30), ("4194304", 4 << 20)]
+        {
+            assert_eq!(config(&format!("--memory {size}")).memory, Some(bytes), "{size}");
+        }
+        assert_eq!(config("ORDERPAY_MEMORY=5000K --memory cgroup").memory, None);
     }
 
     #[test]
@@ -395,6 +449,11 @@ mod tests {
             ("--remember 0", r#"--remember "0""#, NUMBER),
             ("--remember +1", r#"--remember "+1""#, NUMBER),
             ("--max-connections 1.5", r#"--max-connections "1.5""#, NUMBER),
+            ("--memory 4095K", r#"--memory "4095K""#, SIZE),
+            ("--memory 8MB", r#"--memory "8MB""#, SIZE),
+            ("--memory M", r#"--memory "M""#, SIZE),
+            ("--memory 99999999999999999G", r#"--memory "99999999999999999G""#, SIZE),
+            ("ORDERPAY_MEMORY=-1", r#"ORDERPAY_MEMORY "-1""#, SIZE),
             ("--token=", "--token (not shown)", TOKEN),
             ("ORDERPAY_TOKEN=", "ORDERPAY_TOKEN (not shown)", TOKEN),
             ("ORDERPAY_TOKEN=支付", "ORDERPAY_TOKEN (not shown)", TOKEN),
@@ -416,8 +475,8 @@ mod tests {
         {
             let expected = format!(
                 "{wrong:?} is no option of orderpay, which has --listen, --timeout, --heartbeat, \
-                 --keep, --remember, --max-connections, --token, --journal, --quiet, --help, \
-                 --version"
+                 --keep, --remember, --memory, --max-connections, --token, --token-file, --journal, \
+                 --quiet, --help, --version"
             );
             assert_eq!(parsed(line), Err(expected), "{line:?}");
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::app::App;
 use crate::closing;
 use crate::deadline::{DeadlineStream, is_timeout};
+use crate::os;
 use crate::request::{self, Progress, RequestError};
 use crate::response::Response;
 use crate::routes::Wait;
@@ -25,13 +26,16 @@ const READ_SIZE: usize = 1024;
 
 /// Serves a connection until it is over, or parked. No step may take longer than `patience`.
 pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
+    let (stream, waits) = (slot.stream(), || slot.set_idle(true));
+    // It has been there for a while before it was accepted, if its first bytes have not come yet.
+    let deadline = Instant::now() + (IDLE_TIMEOUT - os::DEFERRED).min(patience);
     let mut connection = Connection {
         app,
         slot: &slot,
         patience,
-        stream: DeadlineStream { stream: slot.stream(), deadline: Instant::now(), is_last: false },
+        stream: DeadlineStream { stream, deadline, is_last: false, waits: &waits },
         received: Vec::with_capacity(READ_SIZE),
-        awaited: None,
+        awaited: Some(Part::Start),
     };
     let Err(Wait(order, last_event_id)) = connection.run() else { return };
     if let Some(stream) = slot.into_stream() {
@@ -119,11 +123,11 @@ impl Connection<'_> {
         let in_a_hurry = self.patience < IDLE_TIMEOUT;
         let keep_alive = keep_alive && !in_a_hurry && self.app.slots.may_keep_alive();
         let bytes = response.to_bytes(SystemTime::now(), keep_alive, head_only);
-        self.slot.set_idle(true);
         self.stream.is_last = !keep_alive;
         let written = self.write(&bytes);
         if written && !keep_alive {
             // What follows an answered request, or is part of a refused one.
+            self.slot.set_idle(true);
             closing::linger(self.slot.stream(), !self.received.is_empty(), self.patience);
         }
         written && keep_alive
@@ -131,7 +135,11 @@ impl Connection<'_> {
 
     fn write(&mut self, bytes: &[u8]) -> bool {
         self.stream.deadline = Instant::now() + WRITE_TIMEOUT.min(self.patience);
-        self.stream.write_all(bytes).is_ok()
+        let written = self.stream.write_all(bytes).is_ok();
+        if !written {
+            os::abort_at_close(self.slot.stream());
+        }
+        written
     }
 }
 
@@ -159,7 +167,12 @@ mod tests {
         let mut read = || {
             let soon = Instant::now() + Duration::from_millis(50);
             let outcome = read_some(
-                &mut DeadlineStream { stream: &server, deadline: soon, is_last: false },
+                &mut DeadlineStream {
+                    stream: &server,
+                    deadline: soon,
+                    is_last: false,
+                    waits: &|| {},
+                },
                 &mut received,
             );
             (outcome, received.clone())

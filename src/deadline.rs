@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::os;
 
-/// Reads and writes that have to be over by then. Most find their bytes, or room for them, at once:
-/// then no timeout has to be set.
+/// Reads and writes that have to be over by then.
 pub struct DeadlineStream<'s> {
     pub stream: &'s TcpStream,
     pub deadline: Instant,
     /// Whether the end of stream follows at once what is written.
     pub is_last: bool,
+    /// Told when there is something to wait for.
+    pub waits: &'s dyn Fn(),
 }
 
 impl Read for DeadlineStream<'_> {
@@ -22,6 +23,7 @@ impl Read for DeadlineStream<'_> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             received => return received,
         }
+        (self.waits)();
         self.stream.set_read_timeout(Some(left))?;
         self.stream.read(buffer)
     }
@@ -34,6 +36,7 @@ impl Write for DeadlineStream<'_> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             sent => return sent,
         }
+        (self.waits)();
         self.stream.set_write_timeout(Some(left))?;
         self.stream.write(bytes)
     }
@@ -78,7 +81,7 @@ mod tests {
         let start = Instant::now();
         let answer = vec![b'x'; 64 << 20];
         let deadline = start + Duration::from_millis(200);
-        let error = DeadlineStream { stream: &server, deadline, is_last: false }
+        let error = DeadlineStream { stream: &server, deadline, is_last: false, waits: &|| {} }
             .write_all(&answer)
             .unwrap_err();
         assert!(is_timeout(&error), "{error}");
@@ -96,7 +99,7 @@ mod tests {
         let start = Instant::now();
         let deadline = start + Duration::from_millis(200);
         let all = &mut Vec::new();
-        let error = DeadlineStream { stream: &server, deadline, is_last: false }
+        let error = DeadlineStream { stream: &server, deadline, is_last: false, waits: &|| {} }
             .read_to_end(all)
             .unwrap_err();
         assert!(is_timeout(&error), "{error}");

@@ -3,12 +3,14 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::mem;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use crate::lock;
 use crate::order::OrderId;
 use crate::response::{FIRST_ERROR, Response, STATUSES};
 use crate::utc::Utc;
@@ -49,19 +51,30 @@ pub enum Event {
 /// The log, and the counts since the start; by default without a log.
 #[derive(Default)]
 pub struct Events {
-    log: Option<SyncSender<Job>>,
-    /// Lines that found no place, and that the log does not know of yet.
-    dropped: AtomicU64,
+    log: Option<Arc<Log>>,
     counts: [AtomicU64; Event::Stopped as usize + 1],
     refusals: [AtomicU64; STATUSES.len()],
 }
 
-/// What the log's thread does, one after the other.
-type Job = Box<dyn FnOnce() + Send>;
+/// Lines on their way to stderr, which a thread of its own writes.
+#[derive(Default)]
+struct Log {
+    backlog: Mutex<Backlog>,
+    changed: Condvar,
+}
 
-/// So many lines wait for stderr at most; past that they are dropped, because a terminal that is
-/// stopped with Ctrl-S, or a pipe that nobody reads, must not stop a payment.
-const BACKLOG: usize = 1024;
+#[derive(Default)]
+struct Backlog {
+    /// They gather while those before them are written.
+    lines: String,
+    is_writing: bool,
+    /// Lines that found no place behind these.
+    dropped: u64,
+}
+
+/// So many bytes of lines wait for stderr at most; past that they are dropped, because a terminal that
+/// is stopped with Ctrl-S, or a pipe that nobody reads, must not stop a payment.
+const MAX_BACKLOG: usize = 64 * 1024;
 /// In bytes, of a value that a client has chosen.
 const MAX_VALUE: usize = 64;
 /// The last lines have this long to be written.
@@ -69,13 +82,48 @@ const FLUSH: Duration = Duration::from_millis(250);
 /// In bytes, for the thread that writes them.
 const STACK: usize = 64 * 1024;
 
+impl Log {
+    fn push(&self, line: &str) {
+        let mut backlog = lock(&self.backlog);
+        if backlog.dropped > 0 || backlog.lines.len() + line.len() > MAX_BACKLOG {
+            backlog.dropped += 1;
+            return;
+        }
+        backlog.lines += line;
+        self.changed.notify_all();
+    }
+
+    /// Writes what there is, in one go, and how many lines are missing behind it.
+    fn write(&self) {
+        let backlog = lock(&self.backlog);
+        let waited = self.changed.wait_while(backlog, |backlog| backlog.lines.is_empty());
+        let mut backlog = waited.unwrap_or_else(PoisonError::into_inner);
+        let Backlog { mut lines, dropped, .. } = mem::take(&mut *backlog);
+        backlog.is_writing = true;
+        drop(backlog);
+        if dropped > 0 {
+            let now = Utc::from(SystemTime::now());
+            lines += &format!("{now} event=dropped lines={dropped}\n");
+        }
+        // A closed stderr stops nothing.
+        let _ = io::stderr().write_all(lines.as_bytes());
+        lock(&self.backlog).is_writing = false;
+        self.changed.notify_all();
+    }
+}
+
 impl Events {
     /// Counts, and logs to stderr from a thread of its own.
     pub fn logged() -> io::Result<Self> {
-        let (log, jobs) = mpsc::sync_channel::<Job>(BACKLOG);
-        let run = move || jobs.into_iter().for_each(|job| job());
+        let log = Arc::new(Log::default());
+        let kept = log.clone();
+        let run = move || {
+            loop {
+                log.write();
+            }
+        };
         thread::Builder::new().name("log".into()).stack_size(STACK).spawn(run)?;
-        Ok(Events { log: Some(log), ..Events::default() })
+        Ok(Events { log: Some(kept), ..Events::default() })
     }
 
     /// Counts the event, and logs a line with its details: `key=value`, with spaces between them.
@@ -85,16 +133,7 @@ impl Events {
         let now = Utc::from(SystemTime::now());
         let name = format!("{event:?}").to_lowercase();
         let space = if details.as_str() == Some("") { "" } else { " " };
-        let mut text = format!("{now} event={name}{space}{details}\n");
-        let dropped = self.dropped.swap(0, Relaxed);
-        if dropped > 0 {
-            text.insert_str(0, &format!("{now} event=dropped lines={dropped}\n"));
-        }
-        // A closed stderr stops nothing.
-        let write = move || _ = io::stderr().write_all(text.as_bytes());
-        if log.try_send(Box::new(write)).is_err() {
-            self.dropped.fetch_add(dropped + 1, Relaxed);
-        }
+        log.push(&format!("{now} event={name}{space}{details}\n"));
     }
 
     /// Records what became of somebody who wants to wait for this order.
@@ -141,8 +180,7 @@ impl Events {
     /// Waits until all lines are written, but not for long.
     pub fn flush(&self) {
         let Some(log) = &self.log else { return };
-        let (flush, flushed) = mpsc::sync_channel(1);
-        let _ = log.try_send(Box::new(move || _ = flush.send(())));
-        let _ = flushed.recv_timeout(FLUSH);
+        let is_busy = |backlog: &mut Backlog| backlog.is_writing || !backlog.lines.is_empty();
+        let _ = log.changed.wait_timeout_while(lock(&log.backlog), FLUSH, is_busy);
     }
 }

@@ -32,7 +32,7 @@
 //! | disk full, I/O error | The batch is cut off again and whoever waits for it is told. Its notes are tried again. |
 //! | the cut fails as well | It comes first in every later batch, and fails it as long as it fails itself. |
 //! | killed before such a cut is on disk | The restart may remember a result that got no `ok`. It was paid all the same. |
-//! | killed before a note is on disk | The restart does not know it: a result is written to somebody once more. |
+//! | killed before a note is on disk, or too many wait for it | The restart does not know it: a result is written to somebody once more. |
 //! | the disk hangs | Who waits gives up after [`COMMIT_TIMEOUT`], and then nobody starts to wait until it goes on. |
 //! | the file was deleted or moved | It is written anew under its name before the next `ok`; a batch that it happens to fails. |
 //! | another file has its name | No `ok` until that is put right. |
@@ -61,6 +61,10 @@ pub use record::{HEADER, Record};
 
 /// Who waits for the disk gives up after this long; a batch that takes longer is said to hang.
 pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// In bytes: so many notes wait for the disk at most. A record is kept in memory no longer than somebody
+/// waits for it.
+const MAX_NOTES: usize = 128 * 1024;
 
 /// After a failure, the disk is tried again in this time, or when somebody waits for it.
 const RETRY: Duration = Duration::from_secs(1);
@@ -145,10 +149,13 @@ impl Journal {
     }
 
     /// Queues a record of what has happened, which nobody waits for. It is written soon, and synced
-    /// with what comes next.
+    /// with what comes next; or it is dropped, if the disk is too slow for it.
     pub fn note(&self, record: &Record) {
         let line = record.line();
-        lock(&self.queue).next.notes.extend(line.as_bytes());
+        let notes = &mut lock(&self.queue).next.notes;
+        if notes.len() + line.len() <= MAX_NOTES {
+            notes.extend(line.as_bytes());
+        }
         self.queued.notify_one();
     }
 

@@ -119,12 +119,15 @@
 //!    [`orders`] what becomes of it: a state machine that knows no socket, no thread and no clock.
 //! 4. What goes wrong. What if the server is killed, the disk full, or the clients too many?
 //!    [`store`] and [`journal`] keep what was acknowledged, [`slots`] limits what is served at once and
-//!    [`deadline`] for how long, [`os`] asks the kernel for what std lacks, [`events`] and [`metrics`]
-//!    tell what happened, [`config`] and [`healthcheck`] are for whoever runs it, [`utc`] is the date.
+//!    [`deadline`] for how long, [`budget`] divides the memory, of which [`cgroup`] says how much there
+//!    is, [`os`] asks the kernel for what std lacks, [`events`] and [`metrics`] tell what happened,
+//!    [`config`] and [`healthcheck`] are for whoever runs it, [`utc`] is the date.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod app;
+pub mod budget;
+pub mod cgroup;
 pub mod closing;
 pub mod config;
 pub mod connection;

@@ -3,9 +3,10 @@
 use std::env;
 use std::io::{self, Write};
 use std::process;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock};
 
 use orderpay::app::App;
+use orderpay::budget::Budget;
 use orderpay::config::{self, Command, Config};
 use orderpay::events::{Event, Events};
 use orderpay::healthcheck;
@@ -21,6 +22,8 @@ use orderpay::waiters::Waiters;
 const MISUSED: i32 = 2;
 
 fn main() {
+    os::survive_file_size_limit();
+    os::share_heap();
     let failed = |error| fail(error, 1);
     match config::parse(env::args_os().skip(1), &|name| env::var(name)) {
         Err(mistake) => fail(mistake, MISUSED),
@@ -35,14 +38,15 @@ fn main() {
 /// ends that too, at once: nothing has begun that would have to be finished.
 fn serve(config: Config) -> Result<(), String> {
     let signals = StopSignals::hold_back();
-    let (serving, started) = mpsc::sync_channel::<Arc<Server>>(1);
+    let started = Arc::new(OnceLock::<Arc<Server>>::new());
+    let serving = started.clone();
     let stop = move || {
         signals.wait();
-        started.try_recv().map_or_else(|_| process::exit(0), |server| server.stop());
+        started.get().map_or_else(|| process::exit(0), |server| server.stop());
     };
     let stopping = server::spawn("stop", stop).map_err(no_threads)?;
     let server = start(config)?;
-    let _ = serving.send(server.clone());
+    let _ = serving.set(server.clone());
     let line = |address| format!("orderpay listening on http://{address}/sse/test\n");
     let lines: String = server.addresses().map(line).collect();
     // In a thread of its own: a stdout that nobody reads stops nothing.
@@ -55,32 +59,36 @@ fn start(config: Config) -> Result<Arc<Server>, String> {
     let listeners = server::bind(&config.listen)?;
     let events = if config.quiet { Ok(Events::default()) } else { Events::logged() };
     let events = Arc::new(events.map_err(no_threads)?);
-    let app = App {
-        waiters: waiters(&config, &events)?,
-        slots: Slots::new(config.max_connections, listeners.len()),
-        events,
-        config,
-    };
+    let budget = Budget::new(config.memory);
+    let slots = Slots::new(config.max_connections, budget.threads(), listeners.len());
+    let waiters = waiters(&config, &budget, &slots, &events)?;
+    let app = App { config, budget, waiters, slots, events };
     Server::start(app, listeners).map_err(no_threads)
 }
 
 /// Who waits, and what is settled: with what the journal has kept over a restart.
-fn waiters(config: &Config, events: &Arc<Events>) -> Result<Waiters, String> {
+fn waiters(
+    config: &Config,
+    budget: &Budget,
+    slots: &Slots,
+    events: &Arc<Events>,
+) -> Result<Waiters, String> {
     let descriptors = os::raise_descriptor_limit();
     // What parked waiters must leave to requests: a payback has to get in.
     let reserve = (descriptors / 32).clamp(64, 1024).min(descriptors / 2);
-    let limits = Limits { waiters: descriptors - reserve, ..config.limits };
-    // Half of the connections wait for the journal's disk, so that the others are there for the rest.
+    let waiters = budget.waiters().min(descriptors - reserve);
+    let limits = Limits { waiters, results: budget.results(), ..config.limits };
+    // Some of the connections don't wait for the journal's disk: they are there for the rest.
     let (store, torn) = match &config.journal {
         None => (Store::new(limits), 0),
-        Some(path) => Store::open(limits, path, config.max_connections.div_ceil(2))
+        Some(path) => Store::open(limits, path, slots.limit.div_ceil(2))
             .map_err(|error| format!("--journal {error}"))?,
     };
     if config.journal.is_some() {
         let orders = store.orders.counts().1;
         events.record(Event::Remembered, format_args!("orders={orders} torn_bytes={torn}"));
     }
-    Ok(Waiters::new(store, reserve / 2, events.clone()))
+    Ok(Waiters::new(store, budget.lingering().min(reserve / 2), events.clone()))
 }
 
 fn no_threads(error: io::Error) -> String {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::budget::Budget;
 use crate::events::{Event, Events};
 use crate::slots::Slots;
 use crate::waiters::Waiters;
@@ -10,10 +11,11 @@ use crate::waiters::Waiters;
 pub const MEDIA: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All figures.
-pub fn render(waiters: &Waiters, slots: &Slots, events: &Events) -> String {
+pub fn render(waiters: &Waiters, slots: &Slots, events: &Events, budget: &Budget) -> String {
     let (waiting, remembered) = waiters.counts();
     let (connections, accepted) = slots.counts();
     let syncs = waiters.journal.as_ref().map_or(0, |journal| journal.syncs());
+    let used = budget.used(connections, waiting, waiters.taken());
     let count = |event| events.count(event);
     let mut page = String::with_capacity(4096);
     for (name, help, value) in [
@@ -21,6 +23,12 @@ pub fn render(waiters: &Waiters, slots: &Slots, events: &Events) -> String {
         ("orders_remembered", "Settled orders that are remembered.", remembered as u64),
         ("connections", "Connections being served.", connections as u64),
         ("connections_total", "Connections accepted.", accepted),
+        (
+            "memory_limit_bytes",
+            "What all of it may take; 0: no limit.",
+            budget.memory.unwrap_or(0) as u64,
+        ),
+        ("memory_used_bytes", "What it takes, by what each thing costs.", used as u64),
         ("fetched_total", "Kept results that an orderpay got at once.", count(Event::Fetched)),
         ("timeouts_total", "Waiters whose time was up.", count(Event::Timeout)),
         ("vanished_total", "Waiters whose client was gone.", count(Event::Vanished)),

@@ -61,6 +61,11 @@ impl OrderResult {
         Some(OrderResult((!matches!(text, "" | Self::PAID)).then(|| text.into())))
     }
 
+    /// What its text takes, in bytes; the usual one takes none.
+    pub fn own_len(&self) -> usize {
+        self.0.as_ref().map_or(0, |text| text.len())
+    }
+
     /// What it says, in one or more lines.
     pub fn text(&self) -> &str {
         self.0.as_deref().unwrap_or(Self::PAID)

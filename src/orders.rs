@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem;
 use std::time::{Duration, Instant};
 
+use crate::budget;
 use crate::order::{OrderId, OrderResult};
 
 /// How long and how many.
@@ -38,6 +39,9 @@ pub struct Limits {
     pub keep: Duration,
     /// Settled orders that are remembered at most.
     pub remember: usize,
+    /// Bytes that they take at most. A quarter is not for results that nobody has got yet: so there is
+    /// room for those that were written to somebody, however many come that nobody waits for.
+    pub results: usize,
     /// Waiters at most.
     pub waiters: usize,
 }
@@ -54,6 +58,10 @@ pub struct Orders<W> {
     /// and rounds, for whoever takes note of them.
     pub forgotten: Vec<(OrderId, u64)>,
     settled: usize,
+    /// In bytes, like the next one: what the settled orders take …
+    taken: usize,
+    /// … and those of them whose result was written to nobody.
+    taken_unwritten: usize,
     last_serial: Serial,
     /// The round that order 1 is in; 0 while none is known. Any other order is in round 0.
     round: u64,
@@ -105,8 +113,8 @@ pub enum Admission {
     Waits(u64, Serial),
     /// It waits in this round, once that has been opened: [`Orders::open_round`].
     Opens(u64),
-    /// It gets the result of this round.
-    Gets(u64, OrderResult),
+    /// It gets the result of this round, which is known for so long.
+    Gets(u64, OrderResult, Duration),
     /// There is no room for another waiter.
     Full,
 }
@@ -141,6 +149,8 @@ impl<W: Clone> Orders<W> {
             written: BTreeMap::new(),
             forgotten: Vec::new(),
             settled: 0,
+            taken: 0,
+            taken_unwritten: 0,
             last_serial: 0,
             round: 0,
             first_round,
@@ -152,6 +162,11 @@ impl<W: Clone> Orders<W> {
     pub fn counts(&self) -> (usize, usize) {
         // Each of either has a deadline.
         (self.deadlines.len() - self.settled, self.settled)
+    }
+
+    /// What the settled orders take, in bytes.
+    pub fn taken(&self) -> usize {
+        self.taken
     }
 
     /// What has settled the order last.
@@ -174,7 +189,8 @@ impl<W: Clone> Orders<W> {
             None => !last.written,
         };
         if let Some(last) = self.settlement(id).filter(gets) {
-            Admission::Gets(last.round, last.result.clone())
+            let age = opened.saturating_duration_since(last.at);
+            Admission::Gets(last.round, last.result.clone(), age)
         } else if self.counts().0 >= self.limits.waiters {
             Admission::Full
         } else if id.has_rounds() && self.is_over(id) {
@@ -191,19 +207,40 @@ impl<W: Clone> Orders<W> {
         }
     }
 
-    /// Which round a `payback` may settle, while those of so many other orders are being recorded.
-    pub fn claim(&self, id: &OrderId, recording: usize) -> Result<u64, Payment> {
+    /// Which round a `payback` may settle with this result, while those of so many other orders are being
+    /// recorded, which take so many bytes. One that somebody waits for needs no room: it is written to
+    /// them, and can be forgotten then.
+    pub fn claim(
+        &self,
+        id: &OrderId,
+        result: &OrderResult,
+        (recording, bytes): (usize, usize),
+    ) -> Result<u64, Payment> {
         if self.is_settled(id) {
             return Err(Payment::Repeated);
         }
         let unwritten = self.settled - self.written.len();
-        if unwritten + recording >= self.limits.remember {
+        let is_awaited = self.by_id.get(id).is_some_and(|order| !order.waiters.is_empty());
+        if unwritten + recording >= self.limits.remember
+            || !(is_awaited || self.has_room(budget::cost(result) + bytes))
+        {
             return Err(Payment::Full);
         }
         match self.round(id) {
             0 if id.has_rounds() => Ok(self.next_round()),
             round => Ok(round),
         }
+    }
+
+    /// Whether so many more bytes can be taken by results that may be written to nobody.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let most = self.limits.results - self.limits.results / 4;
+        self.taken_unwritten.saturating_add(bytes) <= most
+    }
+
+    /// Whether the results that were written to nobody take all room that there is for any.
+    pub fn is_overfull(&self) -> bool {
+        self.taken_unwritten > self.limits.results
     }
 
     /// Settles the order, and takes out all who wait for it: they are to be written to.
@@ -214,14 +251,16 @@ impl<W: Clone> Orders<W> {
         }
         self.open_round(settlement.round);
         self.deadlines.insert((settlement.at + self.limits.keep, serial), id.clone());
-        self.order(id).settlement = Some(Box::new(Settlement { serial, ..settlement }));
         self.settled += 1;
+        self.taken += budget::cost(&settlement.result);
+        self.taken_unwritten += budget::cost(&settlement.result);
+        self.order(id).settlement = Some(Box::new(Settlement { serial, ..settlement }));
         self.take_waiters(id)
     }
 
     /// Forgets settlements that were written to somebody, the oldest first, while there are too many.
     pub fn make_room(&mut self) {
-        while self.settled > self.limits.remember {
+        while self.settled > self.limits.remember || self.taken > self.limits.results {
             let Some(oldest) = self.written.values().next().cloned() else { return };
             self.forget_with_notice(&oldest);
         }
@@ -232,6 +271,7 @@ impl<W: Clone> Orders<W> {
         let last = self.by_id.get_mut(id).and_then(|order| order.settlement.as_mut());
         let Some(last) = last.filter(|it| it.round == round && !it.written) else { return false };
         last.written = true;
+        self.taken_unwritten -= budget::cost(&last.result);
         self.written.insert(last.serial, id.clone());
         true
     }
@@ -245,8 +285,11 @@ impl<W: Clone> Orders<W> {
         let Some(order) = self.by_id.get_mut(id) else { return };
         if let Some(last) = order.settlement.take_if(|last| last.round == round) {
             self.deadlines.remove(&(last.at + self.limits.keep, last.serial));
-            self.written.remove(&last.serial);
             self.settled -= 1;
+            self.taken -= budget::cost(&last.result);
+            if self.written.remove(&last.serial).is_none() {
+                self.taken_unwritten -= budget::cost(&last.result);
+            }
         }
         self.drop_if_unknown(id);
     }
@@ -328,7 +371,8 @@ impl<W: Clone> Orders<W> {
         }
     }
 
-    fn take_waiters(&mut self, id: &OrderId) -> Vec<W> {
+    /// Takes out all who wait for the order.
+    pub fn take_waiters(&mut self, id: &OrderId) -> Vec<W> {
         let Some(order) = self.by_id.get_mut(id) else { return Vec::new() };
         let waiters = mem::take(&mut order.waiters);
         for waiter in &waiters {
@@ -394,6 +438,7 @@ mod tests {
         heartbeat: Duration::from_secs(15),
         keep: Duration::from_secs(3600),
         remember: 3,
+        results: usize::MAX,
         waiters: 4,
     };
     /// Of order 1.
@@ -428,7 +473,7 @@ mod tests {
                     (round, false)
                 }
                 Admission::Waits(round, _) => (round, false),
-                Admission::Gets(round, _) => {
+                Admission::Gets(round, ..) => {
                     self.orders.written(&id(order), round);
                     (round, true)
                 }
@@ -440,14 +485,19 @@ mod tests {
             self.orders.ask(&id(order), lost, &name, self.start)
         }
 
+        fn claim(&self, order: &str, recording: (usize, usize)) -> Result<u64, Payment> {
+            self.orders.claim(&id(order), &OrderResult::default(), recording)
+        }
+
         /// A `payback` that is recorded at once: the round that it settles, and who was waiting.
         fn pay(&mut self, order: &str) -> Result<(u64, Vec<&'static str>), Payment> {
+            let round = self.claim(order, (0, 0))?;
             let order = id(order);
-            let round = self.orders.claim(&order, 0)?;
             let waiters = self.orders.settle(&order, settlement(round, self.start));
             self.orders.make_room();
             if !waiters.is_empty() {
                 self.orders.written(&order, round);
+                self.orders.make_room();
             }
             Ok((round, waiters))
         }
@@ -649,9 +699,36 @@ mod tests {
             scene.pay(order).unwrap();
         }
         scene.ask("a", None, "one");
-        assert_eq!(scene.orders.claim(&id("d"), 0), Ok(0));
-        assert_eq!(scene.orders.claim(&id("e"), 1), Err(Payment::Full));
-        assert_eq!(scene.orders.claim(&id("a"), 1), Err(Payment::Repeated));
+        assert_eq!(scene.claim("d", (0, 0)), Ok(0));
+        assert_eq!(scene.claim("e", (1, 0)), Err(Payment::Full));
+        assert_eq!(scene.claim("a", (1, 0)), Err(Payment::Repeated));
+    }
+
+    #[test]
+    fn of_the_bytes_a_quarter_is_for_what_was_written_and_who_waits_is_always_paid() {
+        let mut scene = Scene::new();
+        let each = budget::cost(&OrderResult::default());
+        scene.orders.limits = Limits { remember: 99, results: 8 * each, ..LIMITS };
+        for order in ["a", "b", "c", "d", "e"] {
+            scene.pay(order).unwrap();
+        }
+        assert_eq!(scene.claim("f", (1, 2 * each)), Err(Payment::Full), "one is being recorded");
+        scene.pay("f").unwrap();
+        assert_eq!(scene.pay("g"), Err(Payment::Full));
+        for number in 0..9 {
+            let order = format!("paid-{number}");
+            scene.ask(&order, None, "waits");
+            assert_eq!(scene.pay(&order), Ok((0, vec!["waits"])));
+            assert_eq!(scene.orders.counts(), (0, 7 + usize::from(number > 0)));
+        }
+        let kept = [(id("paid-7"), 0), (id("paid-8"), 0)];
+        assert!(!kept.iter().any(|it| scene.orders.forgotten.contains(it)));
+        assert_eq!(scene.orders.forgotten.len(), 7);
+        scene.ask("a", None, "fetches");
+        assert_eq!(scene.pay("g"), Ok((0, vec![])), "what was told to somebody made room");
+        for order in ["b", "c", "d", "e", "f", "g"] {
+            assert!(scene.ask(order, None, "fetches").1, "{order} was told to nobody");
+        }
     }
 
     #[test]

@@ -19,8 +19,8 @@ macro_rules! assets {
 }
 
 const ASSETS: &[Asset] = assets! {
-    "page.css" "page.js" "diagram.js" "order.js" "payer.js" "qr.js" "stream.js" "tabs.js"
-    "waiter.js" "ways.js" "wire.js" "words.js" "icon.svg"
+    "page.css" "page.js" "diagram.js" "dom.js" "map.js" "order.js" "parser.js" "payer.js" "qr.js"
+    "stream.js" "tabs.js" "waiter.js" "ways.js" "wire.js" "words.js" "icon.svg"
 };
 
 impl Asset {
@@ -59,6 +59,21 @@ pub fn page(order: &OrderId, base: &str, config: &Config) -> String {
          data-timeout=\"{timeout}\" data-heartbeat=\"{heartbeat}\" data-token=\"{token}\">"
     );
     PAGE.replacen(PLACEHOLDER, &told, 1)
+}
+
+/// What a phone gets to see that has paid by the QR code. It begins with `ok`, like the answer to a
+/// platform; `settled` tells whether it was this payback that has paid.
+pub fn paid(order: &OrderId, settled: bool, written: usize) -> String {
+    let (chinese, english) = match settled {
+        true => ("已支付", format!("is paid. Pages that were told: {written}.")),
+        false => ("早已支付", "was paid already: this changes nothing.".to_owned()),
+    };
+    format!(
+        "ok<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"UTF-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{order}</title>\n\
+         <h1>{order}: <span lang=\"zh-CN\">{chinese}</span></h1>\n<p>Order {order} {english}</p>\n"
+    )
 }
 
 #[cfg(test)]

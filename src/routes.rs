@@ -21,8 +21,8 @@ pub enum Route {
     Wait(Wait),
     /// To be told that there is nothing more to wait for: this browser has seen `finish`.
     Stop(OrderId),
-    /// To settle this order.
-    Pay(OrderId, OrderResult),
+    /// To settle this order; `seen`: by a browser's own visit, so that a person sees the answer.
+    Pay { order: OrderId, result: OrderResult, seen: bool },
     /// Whether the server is well.
     Health,
     /// What has happened so far.
@@ -93,7 +93,15 @@ fn pay(request: &Request<'_>, order: OrderId, token: Option<&str>) -> Result<Rou
     }
     let body = if request.head.method == b"POST" { request.body } else { b"" };
     let not_text = || Response::error(400, "a payback's text is UTF-8 without NUL");
-    Ok(Route::Pay(order, OrderResult::parse(body).ok_or_else(not_text)?))
+    let result = OrderResult::parse(body).ok_or_else(not_text)?;
+    Ok(Route::Pay { order, result, seen: accepts_html(request) })
+}
+
+/// RFC 9110, section 12.5.1. A browser names HTML where a person goes, and neither its `fetch` nor any
+/// platform does.
+fn accepts_html(request: &Request<'_>) -> bool {
+    let accept = request.head.field("accept").unwrap_or_default();
+    accept.split(|b| matches!(b, b',' | b';')).any(|it| it.trim_ascii() == b"text/html")
 }
 
 /// RFC 9110, section 15.5.6: what would be allowed must be said.

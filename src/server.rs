@@ -13,10 +13,16 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::app::App;
+use crate::connection;
 use crate::events::Event;
+use crate::os::{self, Buffers};
 use crate::slots::GRACE;
-use crate::{connection, os};
 
+/// A request fits, whole or nearly; and the frames of the longest result, which a waiter gets at once or
+/// not at all. More would be for peers that send what nobody reads, or don't read what they are sent.
+const BUFFERS: Buffers = Buffers { receive: 4 * 1024, send: 32 * 1024 };
+/// A machine has no IPv6.
+const EAFNOSUPPORT: i32 = 97;
 /// In bytes. A connection's thread needs about a tenth of it.
 const STACK: usize = 128 * 1024;
 /// What is being answered at a stop has this long, then who waits and the journal …
@@ -115,38 +121,28 @@ pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Join
     thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run)
 }
 
-/// Listeners on all addresses of each of these names. A machine may lack some that a name stands
-/// for, but not all. An error says what can't be had.
+/// Listeners on all addresses of each of these names. A machine may lack some that a name stands for,
+/// and all of IPv6, but not everything. An error says what can't be had.
 pub fn bind(names: &[Vec<SocketAddr>]) -> Result<Vec<TcpListener>, String> {
     const ADVICE: &str = "choose another with --listen; its port 0 picks a free one";
+    let listen = |address: &SocketAddr| (*address, os::listen_at(address, &BUFFERS));
+    let outcomes = names.iter().map(|addresses| addresses.iter().map(listen).collect());
+    let outcomes: Vec<Vec<_>> = outcomes.collect();
+    let any = |outcomes: &[(_, io::Result<_>)]| outcomes.iter().any(|(_, it)| it.is_ok());
+    let any_at_all = outcomes.iter().any(|it| any(it));
     let mut listeners = Vec::new();
-    for addresses in names {
-        let outcomes: Vec<_> = addresses.iter().map(|it| (it, listen(*it))).collect();
-        let one_will_do = outcomes.iter().any(|(_, outcome)| outcome.is_ok());
-        for (address, outcome) in outcomes {
+    for of_name in outcomes {
+        let any_of_name = any(&of_name);
+        for (address, outcome) in of_name {
             match outcome {
                 Ok(listener) => listeners.push(listener),
-                Err(error) if one_will_do && is_missing(&error) => {}
+                Err(error) if any_of_name && error.kind() == ErrorKind::AddrNotAvailable => {}
+                Err(error) if any_at_all && error.raw_os_error() == Some(EAFNOSUPPORT) => {}
                 Err(error) => return Err(format!("can't listen on {address}: {error}: {ADVICE}")),
             }
         }
     }
     Ok(listeners)
-}
-
-/// Whether a machine has no IPv6, or none on its loopback.
-fn is_missing(error: &io::Error) -> bool {
-    const EAFNOSUPPORT: i32 = 97;
-    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
-}
-
-/// A listener whose connections need no options set one by one: on Linux they inherit `TCP_NODELAY`
-/// (a frame right after its opening must not wait for an acknowledgement).
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    os::deepen_backlog(&listener)?;
-    as_stream(&listener)?.set_nodelay(true)?;
-    Ok(listener)
 }
 
 /// The same socket, for what std offers on streams only.

@@ -3,7 +3,8 @@
 //!
 //! There are so many slots and no more. When all are taken, the connection that has kept its thread
 //! waiting longest is evicted, so that slow clients can't keep a payback out; and none is kept alive
-//! for another request, so that busy ones can't either.
+//! for another request, so that busy ones can't either. Where there are fewer threads than connections
+//! might be served, a thread is not for waiting: a request has to come as a whole, or is evicted.
 
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
@@ -13,16 +14,23 @@ use std::time::{Duration, Instant};
 
 use crate::lock;
 
-/// No connection is evicted before it has kept its thread waiting this long: its request may be on
-/// its way.
+/// A connection that has kept its thread waiting no longer than this may have a request on its way.
 pub const GRACE: Duration = Duration::from_millis(400);
-/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts few.
+/// Where threads are short, its next packet may be right behind the last: in a second 1,500 clients that
+/// send no more have gone through three threads, and a payback behind them is served.
+const SHORT_GRACE: Duration = Duration::from_millis(1);
+/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none, …
 const SPARE: usize = 8;
+/// … or this part of all threads, where there are few.
+const SPARE_PART: usize = 3;
 
 /// All slots.
 #[derive(Default)]
 pub struct Slots {
-    limit: usize,
+    pub limit: usize,
+    spare: usize,
+    /// No connection is evicted before it has kept its thread waiting this long.
+    grace: Duration,
     table: Mutex<Table>,
     released: Condvar,
     /// Threads that wait for a slot to be released.
@@ -45,7 +53,7 @@ struct Table {
 struct Served {
     stream: TcpStream,
     /// Since when its thread waits for its client, which has a request to send or an answer to read;
-    /// `None` while a request is being answered.
+    /// `None` while it has something to do.
     idle_since: Mutex<Option<Instant>>,
     /// Its thread is about to read an end that was made here.
     evicted: AtomicBool,
@@ -60,17 +68,21 @@ pub struct Slot<'s> {
 
 /// For who accepts.
 impl Slots {
-    /// So many slots, all free, for the connections of so many listeners.
-    pub fn new(limit: usize, listeners: usize) -> Self {
+    /// So many slots, all free, for the connections of so many listeners; fewer, if there may not be so
+    /// many threads for them.
+    pub fn new(max: usize, threads: usize, listeners: usize) -> Self {
+        let spare = SPARE.min(threads / SPARE_PART).max(listeners);
+        let limit = max.min(threads.saturating_sub(spare).max(1));
+        let grace = if limit < max { SHORT_GRACE } else { GRACE };
         let table = Table { accepting: vec![0; listeners], ..Table::default() };
-        Slots { limit, table: Mutex::new(table), ..Slots::default() }
+        Slots { limit, spare, grace, table: Mutex::new(table), ..Slots::default() }
     }
 
     /// Where a thread is to accept: at the listener where the fewest do, if they are fewer than its
     /// share.
     pub fn next_listener(&self) -> Option<usize> {
         let accepting = &mut lock(&self.table).accepting;
-        let share = SPARE.div_ceil(accepting.len());
+        let share = (self.spare / accepting.len()).max(1);
         let (at, fewest) = accepting.iter_mut().enumerate().min_by_key(|(_, count)| **count)?;
         (*fewest < share).then(|| {
             *fewest += 1;
@@ -83,11 +95,14 @@ impl Slots {
     pub fn acquire(&self, stream: TcpStream, at: usize) -> (Slot<'_>, bool) {
         let mut table = lock(&self.table);
         while table.served.len() >= self.limit {
-            table.evict();
+            table.evict(self.grace);
             table = self.wait(table);
         }
-        let idle_since = Mutex::new(Some(Instant::now()));
-        let served = Arc::new(Served { stream, idle_since, evicted: AtomicBool::new(false) });
+        let served = Arc::new(Served {
+            stream,
+            idle_since: Mutex::new(None),
+            evicted: AtomicBool::new(false),
+        });
         let slot = Slot { slots: self, number: table.accepted, served };
         table.served.insert(slot.number, slot.served.clone());
         table.accepted += 1;
@@ -99,7 +114,7 @@ impl Slots {
     /// released. It is for one who finds that there are too few threads or descriptors.
     pub fn shed(&self) {
         let table = lock(&self.table);
-        table.evict();
+        table.evict(self.grace);
         drop(self.wait(table));
     }
 
@@ -142,7 +157,7 @@ impl Slots {
     /// Waits a moment at most: meanwhile another connection may have waited long enough.
     fn wait<'t>(&self, table: MutexGuard<'t, Table>) -> MutexGuard<'t, Table> {
         self.queue.fetch_add(1, Relaxed);
-        let waited = self.released.wait_timeout(table, GRACE / 10);
+        let waited = self.released.wait_timeout(table, self.grace.min(GRACE / 10));
         self.queue.fetch_sub(1, Relaxed);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
@@ -151,9 +166,9 @@ impl Slots {
 impl Table {
     /// Shuts down the connection that has waited longest, if any has waited long enough. Its thread
     /// then reads the end, and releases the slot.
-    fn evict(&self) {
+    fn evict(&self, grace: Duration) {
         let idle = self.served.values().filter_map(|it| Some(((*lock(&it.idle_since))?, it)));
-        let idle = idle.filter(|(since, it)| since.elapsed() >= GRACE && !it.evicted.load(Relaxed));
+        let idle = idle.filter(|(since, it)| since.elapsed() >= grace && !it.evicted.load(Relaxed));
         if let Some((_, served)) = idle.min_by_key(|(since, _)| *since) {
             served.evicted.store(true, Relaxed);
             let _ = served.stream.shutdown(Shutdown::Both);
@@ -167,7 +182,7 @@ impl Slot<'_> {
         &self.served.stream
     }
 
-    /// From now on it waits for its client, or it has a whole request to answer.
+    /// From now on its thread waits for its client, or has something to do.
     pub fn set_idle(&self, is_idle: bool) {
         *lock(&self.served.idle_since) = is_idle.then(Instant::now);
     }

@@ -2,6 +2,8 @@
 //!
 //! The constants are byte for byte what the original program sent.
 
+use std::time::Duration;
+
 use crate::order::OrderResult;
 
 /// Sent first, as an event that the original page has no listener for. Its id marks a browser that
@@ -24,6 +26,12 @@ pub const FULL: &str = "retry:5000\n\n";
 
 /// Tells the page to close its EventSource.
 const FINISH: &str = "event:finish\nid:6666\ndata:哈哈\n\n";
+
+/// A comment before the result that an order has had for so long, for a page that draws what
+/// happened when: an `EventSource` hides it.
+pub fn settled(age: Duration) -> String {
+    format!(":settled {}.{:03} s ago\n", age.as_secs(), age.subsec_millis())
+}
 
 /// The last event ID of a browser that has seen `finish`.
 pub const FINISH_ID: &[u8] = b"6666";

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::budget;
 use crate::journal::{Commit, Journal, Record};
 use crate::order::{OrderId, OrderResult};
 use crate::orders::{Due, Limits, Orders, Payment, Settlement};
@@ -24,6 +25,17 @@ pub struct Store<W> {
     recording: HashMap<OrderId, (Settlement, Option<Commit>)>,
 }
 
+/// What becomes of an order whose settlement is on disk.
+pub enum Outcome<W> {
+    /// It is settled: the round, the result, and who waited for it.
+    Settled(u64, OrderResult, Vec<W>),
+    /// There is no room to keep the result if it can be written to nobody. Until that is known it is as if
+    /// it were still on its way to the disk.
+    Unsettled(u64, OrderResult, Vec<W>),
+    /// Another payback was quicker: this became of it.
+    Over(Payment),
+}
+
 impl<W: Clone> Store<W> {
     /// Orders without a journal: nothing is known of any.
     pub fn new(limits: Limits) -> Self {
@@ -33,20 +45,31 @@ impl<W: Clone> Store<W> {
     }
 
     /// Orders with a journal, which has kept them over a restart; at most `max_waiting` payments wait
-    /// for its disk at the same time. With the length in bytes of a torn tail that was cut off.
+    /// for its disk at the same time. With the length in bytes of a torn tail that was cut off. An error
+    /// is a line that names the file: also if there is no room for what nobody has got yet.
     pub fn open(limits: Limits, path: &Path, max_waiting: usize) -> Result<(Self, u64), String> {
         let mut store = Store::new(limits);
-        let replay = |record| store.replay(record, limits.keep);
+        let mut is_overfull = false;
+        let replay = |record| {
+            is_overfull |= store.orders.is_overfull();
+            if !is_overfull {
+                store.replay(record, limits.keep);
+            }
+        };
         let (journal, tail) = Journal::open(path, max_waiting, replay)?;
+        if is_overfull {
+            let (path, room) = (path.display(), limits.results);
+            return Err(format!("{path}: its results take more than {room} bytes: raise --memory"));
+        }
         store.journal = Some(Arc::new(journal));
-        // There may be less of it now.
-        store.orders.make_room();
         store.note_forgotten();
         Ok((store, tail))
     }
 
-    /// Does once more what an earlier process has done.
+    /// Does once more what an earlier process has done. What is forgotten because there is less room now is
+    /// not taken note of, which would take room as well: the next start finds that out by itself.
     fn replay(&mut self, record: Record, keep: Duration) {
+        self.orders.forgotten.clear();
         match record {
             Record::Settled { order, round, at: stamp, result } => {
                 let at = settled_at(stamp, keep);
@@ -57,6 +80,7 @@ impl<W: Clone> Store<W> {
             Record::Opened { round, .. } => self.orders.open_round(round),
             Record::Forgotten { order, round } => self.orders.forget(&order, round),
         }
+        self.orders.make_room();
     }
 
     /// Claims an order for this result, and has it recorded: it can be settled when that is on disk.
@@ -65,7 +89,8 @@ impl<W: Clone> Store<W> {
         if let Some((_, commit)) = self.recording.get(id) {
             return Ok(commit.clone());
         }
-        let round = self.orders.claim(id, self.recording.len())?;
+        let bytes = self.recording.values().map(|(it, _)| budget::cost(&it.result)).sum();
+        let round = self.orders.claim(id, result, (self.recording.len(), bytes))?;
         let (at, stamp) = (Instant::now(), since_1970().as_millis() as u64);
         let record =
             Record::Settled { order: id.clone(), round, at: stamp, result: result.clone() };
@@ -77,15 +102,33 @@ impl<W: Clone> Store<W> {
         Ok(commit)
     }
 
-    /// Settles an order whose settlement is on disk: its round, its result, and who waited for it.
-    /// `None` if that was done already.
-    pub fn settle(&mut self, id: &OrderId) -> Option<(u64, OrderResult, Vec<W>)> {
-        let (settlement, _) = self.recording.remove(id)?;
+    /// Settles an order whose settlement is on disk, if that can be kept whoever gets it.
+    pub fn settle(&mut self, id: &OrderId) -> Outcome<W> {
+        let Some((settlement, _)) = self.recording.get(id) else {
+            let is_settled = self.orders.settlement(id).is_some();
+            return Outcome::Over(if is_settled { Payment::Repeated } else { Payment::Full });
+        };
         let (round, result) = (settlement.round, settlement.result.clone());
+        if self.orders.has_room(budget::cost(&result)) {
+            Outcome::Settled(round, result, self.keep(id))
+        } else {
+            Outcome::Unsettled(round, result, self.orders.take_waiters(id))
+        }
+    }
+
+    /// Keeps a settlement that is on disk, and takes out who waits for it.
+    pub fn keep(&mut self, id: &OrderId) -> Vec<W> {
+        let Some((settlement, _)) = self.recording.remove(id) else { return Vec::new() };
         let waiters = self.orders.settle(id, settlement);
-        self.orders.make_room();
-        self.note_forgotten();
-        Some((round, result, waiters))
+        self.make_room();
+        waiters
+    }
+
+    /// Forgets a settlement that can't be kept: as if there had been none.
+    pub fn drop_unsettled(&mut self, id: &OrderId, round: u64) {
+        self.recording.remove(id);
+        self.orders.forget(id, round);
+        self.note(&Record::Forgotten { order: id.clone(), round });
     }
 
     /// The settlement is not on disk. If it never will be, the order can be claimed anew; if that is
@@ -101,6 +144,7 @@ impl<W: Clone> Store<W> {
     pub fn written(&mut self, id: &OrderId, round: u64) {
         if self.orders.written(id, round) {
             self.note(&Record::Written { order: id.clone(), round });
+            self.make_room();
         }
     }
 
@@ -128,6 +172,11 @@ impl<W: Clone> Store<W> {
                 order.has_rounds() && *round == self.orders.last_round
             }
         }
+    }
+
+    fn make_room(&mut self) {
+        self.orders.make_room();
+        self.note_forgotten();
     }
 
     fn note_forgotten(&mut self) {

@@ -22,8 +22,8 @@ use crate::events::{Event, Events};
 use crate::journal::{Journal, Record};
 use crate::order::{OrderId, OrderResult};
 use crate::orders::{Admission, Payment};
-use crate::store::Store;
-use crate::{lock, response, sse};
+use crate::store::{Outcome, Store};
+use crate::{lock, os, response, sse};
 
 /// So many orders at most have something written at the same time: more than there are processors.
 const LANES: usize = 64;
@@ -60,6 +60,7 @@ impl Waiters {
     /// Opens the event stream of an `orderpay`: it waits from then on, or gets the result that there
     /// is. The stream belongs to the table now, whatever comes of it.
     pub fn open(&self, id: &OrderId, stream: TcpStream, last_event_id: Option<&[u8]>) {
+        os::shrink_receive_buffer(&stream);
         let stream = Arc::new(stream);
         while let Some(round) = self.try_open(id, &stream, last_event_id) {
             if !self.open_round(id, round) {
@@ -110,9 +111,10 @@ impl Waiters {
                 lock(&self.table).store.orders.take(id, serial);
                 self.events.record_waiter(Event::Vanished, id, stream);
             }
-            Admission::Gets(round, result) => {
+            Admission::Gets(round, result, age) => {
                 self.events.record_waiter(Event::Fetched, id, stream);
-                let bytes = [&opening(round)[..], sse::paid(&result).as_bytes()].concat();
+                let result = sse::settled(age) + &sse::paid(&result);
+                let bytes = [&opening(round)[..], result.as_bytes()].concat();
                 self.end(slice::from_ref(stream), &bytes, Some((id, round)));
             }
             Admission::Full => self.turn_away(id, stream),
@@ -140,20 +142,49 @@ impl Waiters {
 
     /// The result is recorded: whoever of its paybacks comes here first settles the order.
     fn settle(&self, id: &OrderId) -> Payment {
-        let settled = {
+        let (round, result, waiters) = {
             let _lane = lock(self.lane(id));
-            let mut table = lock(&self.table);
-            let settled = table.store.settle(id);
-            self.wake_reaper(&table);
-            settled
+            let outcome = {
+                let mut table = lock(&self.table);
+                let outcome = table.store.settle(id);
+                self.wake_reaper(&table);
+                outcome
+            };
+            match outcome {
+                Outcome::Over(payment) => return payment,
+                Outcome::Settled(round, result, waiters) => (round, result, waiters),
+                // In the same lane: nobody hears of it before it is known whether it is settled.
+                Outcome::Unsettled(round, result, waiters) => {
+                    return self.settle_if_written(id, round, &result, &waiters);
+                }
+            }
         };
-        let Some((round, result, waiters)) = settled else { return Payment::Repeated };
         let frames = sse::paid(&result);
         let slices = waiters.chunks(SLICE).map(|slice| {
             let _lane = lock(self.lane(id));
             self.end(slice, frames.as_bytes(), Some((id, round)))
         });
         Payment::Settled { written: slices.sum() }
+    }
+
+    /// There is no room for the result but among those that were written to somebody.
+    fn settle_if_written(
+        &self,
+        id: &OrderId,
+        round: u64,
+        result: &OrderResult,
+        waiters: &[Parked],
+    ) -> Payment {
+        let written = self.end(waiters, sse::paid(result).as_bytes(), Some((id, round)));
+        let mut table = lock(&self.table);
+        if written == 0 {
+            table.store.drop_unsettled(id, round);
+            return Payment::Full;
+        }
+        table.store.keep(id);
+        table.store.written(id, round);
+        self.wake_reaper(&table);
+        Payment::Settled { written }
     }
 }
 
@@ -184,6 +215,11 @@ impl Waiters {
     /// Waiters that are parked, and settled orders that are remembered.
     pub fn counts(&self) -> (usize, usize) {
         lock(&self.table).store.orders.counts()
+    }
+
+    /// Bytes that the settled orders take.
+    pub fn taken(&self) -> usize {
+        lock(&self.table).store.orders.taken()
     }
 
     /// Lets go of the stream that has lingered longest: descriptors are short.

@@ -14,18 +14,20 @@ use std::{fs, thread};
 
 use support::server::{BINARY, listening_on, orderpay};
 use support::{
-    Client, Folder, HEARTBEAT, PAID, Program, Server, Stream, TIMED_OUT, eventually, request,
-    skipped, stays_true,
+    Client, Folder, HEARTBEAT, PAID, Program, Server, Stream, TIMED_OUT, eventually, own_network,
+    request, skipped, stays_true,
 };
 
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 11] = [
     "--listen",
     "--timeout",
     "--heartbeat",
     "--keep",
     "--remember",
+    "--memory",
     "--max-connections",
     "--token",
+    "--token-file",
     "--journal",
     "--quiet",
 ];
@@ -74,6 +76,11 @@ fn a_bad_option_is_named_with_its_value_and_what_is_accepted() {
         ("--heartbeat", "NaN", &format!("0 for none, or {seconds}")),
         ("--remember", "0", number),
         ("--remember", "1.5", number),
+        (
+            "--memory",
+            "1M",
+            "4M or more, with K, M or G; or cgroup, for what the control group allows",
+        ),
         ("--max-connections", "+1", number),
         ("--listen", "8888", address),
         ("--listen", "localhost", address),
@@ -180,6 +187,23 @@ fn it_prints_one_line_for_each_address() {
         );
     }
     server.wait_for_log(&format!("event=listening address={}", listening_on(&lines[1])));
+}
+
+#[test]
+fn both_wildcards_can_stand_side_by_side_and_each_is_of_its_own_family() {
+    if !own_network() {
+        return;
+    }
+    let both = ["--listen", "0.0.0.0:8888", "--listen", "[::]:8888"];
+    let server = Server::spawn(orderpay().args(both));
+    for host in ["127.0.0.1", "[::1]"] {
+        let address = format!("{host}:8888").parse().unwrap();
+        let asked = Client::connect(address).send(request("GET", "/healthz", &[], "")).answer();
+        assert_eq!(asked.text(), "ok", "{host}");
+    }
+    drop(server);
+    let _server = Server::spawn(orderpay().args(["--listen", "[::]:8888"]));
+    assert!(TcpStream::connect("127.0.0.1:8888").is_err(), "[::] is IPv6 alone");
 }
 
 #[test]

@@ -204,6 +204,7 @@ fn a_waiter_whose_buffer_is_full_is_dropped_and_costs_the_others_nothing() {
         heartbeat: PATIENCE,
         keep: PATIENCE,
         remember: 100,
+        results: usize::MAX,
         waiters: 100,
     };
     let room = Waiters::new(Store::new(limits), 9, Arc::new(Events::default()));

@@ -10,9 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::server::{BINARY, delivered};
-use support::{
-    Client, Folder, PAID, Server, SmallDisk, TIMED_OUT, eventually, request, skipped, tool,
-};
+use support::{Client, Folder, PAID, Server, SmallDisk, TIMED_OUT, eventually, request};
 
 /// A server whose system calls of these kinds go to a log; more options of strace may break them.
 fn traced(log: &Path, strace: &[&str], journal: Option<&Path>) -> Option<Server> {
@@ -25,12 +23,7 @@ fn traced_with(
     journal: Option<&Path>,
     options: &[&str],
 ) -> Option<Server> {
-    let mut command = Command::new(tool("strace")?);
-    let permitted = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
-    if !permitted.is_ok_and(|output| output.status.success()) {
-        skipped("strace may not trace here: run the tests where ptrace(2) is allowed");
-        return None;
-    }
+    let mut command = Command::new(support::strace()?);
     // With -D the server is our child, not the tracer.
     command.args(["-D", "-f", "-s", "4096", "-o"]).arg(log).args(strace);
     command.args([BINARY, "--quiet", "--listen", "127.0.0.1:0"]).args(options);
@@ -214,4 +207,85 @@ fn a_disk_that_hangs_stops_no_timeout_no_health_check_and_no_end() {
     server.program().signal("TERM");
     assert_eq!(waiter.rest(), "");
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}
+
+/// `ulimit -f`, in blocks of 512 bytes: the kernel sends SIGXFSZ, which ends who does not expect it.
+#[test]
+fn a_file_that_may_not_grow_is_as_a_full_disk() {
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let options = ["--journal", journal.to_str().unwrap()];
+    let mut server = Server::start_after("ulimit -f 4", &options);
+    let pay = |n: &usize| server.get(&format!("/sse/payback/{n}")).status == 200;
+    let acknowledged = (0..1000).take_while(pay).count();
+    assert!((1..1000).contains(&acknowledged), "{acknowledged}");
+    assert_eq!(state(&mut server.connect(), "waiting"), (503, 503));
+    assert_eq!(server.orderpay("0").rest(), PAID);
+    assert!(!server.program().has_ended());
+    server.kill();
+    let server = Server::start(&options);
+    server.wait_for_log(&format!("event=remembered orders={acknowledged} torn_bytes=0"));
+}
+
+#[test]
+fn a_log_that_may_not_grow_stops_nothing() {
+    let folder = Folder::new();
+    let log = folder.join("log");
+    let mut server = Server::start_after(&format!("ulimit -f 1; exec 2>{}", log.display()), &[]);
+    for order in 0..100 {
+        assert_eq!(server.payback(&order.to_string()), 0);
+    }
+    eventually("the log to be full", || (fs::metadata(&log).unwrap().len() == 512).then_some(()));
+    let (status, _) = server.stop();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn what_a_file_system_does_not_do_is_done_without_or_named() {
+    let folder = Folder::new();
+    let (log, journal) = (folder.join("trace"), folder.join("journal"));
+    let its_folder = folder.path().to_str().unwrap();
+    for (call, fault, of) in [
+        ("fchmod", "EINVAL", &[][..]),
+        ("fchmod", "EOPNOTSUPP", &[]),
+        ("fsync", "EINVAL", &["-P", its_folder]),
+    ] {
+        let [trace_it, inject] = [format!("trace={call}"), format!("inject={call}:error={fault}")];
+        let strace = [&["-e", &trace_it, "-e", &inject], of].concat();
+        let Some(server) = traced(&log, &strace, Some(&journal)) else { return };
+        assert_eq!(server.payback("7"), 0, "{inject}");
+        let injected = trace(server, &log).iter().filter(|it| it.contains("(INJECTED)")).count();
+        assert!(injected > 0, "{inject}");
+        fs::remove_file(&journal).unwrap();
+    }
+    let mut strace = Command::new("strace");
+    strace.args(["-D", "-f", "-o"]).arg(&log).args(["-e", "inject=flock:error=EINVAL", BINARY]);
+    let (status, program) = support::Program::run(strace.arg("--journal").arg(&journal));
+    assert_eq!(status.code(), Some(1));
+    let said = format!(
+        "orderpay: --journal {}: lock: Invalid argument (os error 22)\n",
+        journal.display()
+    );
+    assert_eq!(program.stderr(), said);
+}
+
+#[test]
+fn while_paybacks_wait_for_the_disk_there_are_connections_for_the_rest() {
+    let folder = Folder::new();
+    let (log, journal) = (folder.join("trace"), folder.join("journal"));
+    let calls = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=2000000"];
+    let options = ["--max-connections", "4"];
+    let Some(server) = traced_with(&log, &calls, Some(&journal), &options) else { return };
+    let pay = |order: usize| server.get(&format!("/sse/payback/{order}")).status;
+    thread::scope(|scope| {
+        let paid: Vec<_> = (0..8).map(|order| scope.spawn(move || pay(order))).collect();
+        let waiting = "orderpay_connections 3\n";
+        eventually("two to wait", || server.get("/metrics").text().contains(waiting).then_some(()));
+        let asked = Instant::now();
+        assert_eq!(server.get("/healthz").status, 200);
+        assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+        let statuses: Vec<u16> = paid.into_iter().map(|it| it.join().unwrap()).collect();
+        let waited = statuses.iter().filter(|status| **status == 200).count();
+        assert!((1..=4).contains(&waited), "{statuses:?}");
+    });
 }

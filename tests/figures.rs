@@ -57,7 +57,8 @@ fn the_figures_move_with_what_happens_and_no_others_do() {
         let mut last = Vec::new();
         eventually(&format!("{what}: {moves:?}"), || {
             last = moved(&before, &server);
-            last.retain(|(name, _)| name != "orderpay_connections_total");
+            let others = ["orderpay_connections_total", "orderpay_memory_used_bytes"];
+            last.retain(|(name, _)| !others.contains(&name.as_str()));
             (last == moves).then_some(())
         });
     };
@@ -104,6 +105,27 @@ fn the_figures_move_with_what_happens_and_no_others_do() {
         ("vanished_total", 1.0),
     ];
     expect("all of it", &all);
+}
+
+#[test]
+fn memory_has_its_bound_and_what_is_used_of_it() {
+    let server = Server::start(&["--memory", "8M"]);
+    let used = || {
+        let figures = read(&server.get("/metrics").text());
+        assert_eq!(figures["orderpay_memory_limit_bytes"], 8388608.0);
+        figures["orderpay_memory_used_bytes"]
+    };
+    let before = used();
+    assert!((1e6..2e6).contains(&before), "{before}");
+    let expect = |what: &str, more: f64| {
+        eventually(what, || (used() - before == more).then_some(()));
+    };
+    let _waiter = server.orderpay("7");
+    expect("a waiter, as in src/budget.rs", 8296.0);
+    server.post("/sse/payback/8", "x".repeat(1000));
+    expect("a waiter and a result", 8296.0 + 1480.0);
+    server.payback("7");
+    expect("two results", 1480.0 + 480.0);
 }
 
 #[test]

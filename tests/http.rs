@@ -2,18 +2,27 @@
 
 mod support;
 
+use std::io::Read;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use support::{
-    Answer, Client, OPENING, PAID, Program, STREAM_HEAD, Server, Stream, mask_date, request,
+    Answer, Client, OPENING, PAID, Program, SETTLED, STREAM_HEAD, Server, Stream, mask_times,
+    request,
 };
 
 const HEALTHY: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\nContent-Type: text/plain\r\n\
     Content-Length: 2\r\n\r\nok";
 const NOBODY_PAID: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
     Content-Type: text/plain;charset=UTF-8\r\nOrderpay-Delivered: 0\r\nContent-Length: 2\r\n\r\nok";
+
+/// The head before `{N}` bytes of HTML.
+const HTML: &str = "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
+    Content-Type: text/html;charset=UTF-8\r\nX-Content-Type-Options: nosniff\r\n\
+    Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; \
+    frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\nContent-Length: {N}\r\n\r\n";
 
 /// The same answer from a server that closes after it.
 fn then_close(answer: &str) -> String {
@@ -30,12 +39,12 @@ fn error(status: &str, fields: &str, line: &str) -> String {
 }
 
 fn head_of(answer: &Answer) -> String {
-    mask_date(&answer.raw[..answer.raw.len() - answer.body.len()])
+    mask_times(&answer.raw[..answer.raw.len() - answer.body.len()])
 }
 
 /// Sends these bytes and reads everything until the server ends the connection.
 fn whole_conversation(server: &Server, bytes: impl AsRef<[u8]>) -> String {
-    mask_date(&server.connect().send(bytes).rest())
+    mask_times(&server.connect().send(bytes).rest())
 }
 
 // Requests in every shape.
@@ -98,7 +107,7 @@ fn an_order_may_be_paid_and_placed_in_one_write() {
         [request("GET", "/sse/payback/7", &[], ""), request("GET", "/sse/orderpay/7", &[], "")];
     client.send(pay_and_wait.concat());
     assert_eq!(client.answer().masked(), NOBODY_PAID);
-    assert_eq!(mask_date(&client.rest()), [STREAM_HEAD, OPENING, PAID].concat());
+    assert_eq!(mask_times(&client.rest()), [STREAM_HEAD, OPENING, SETTLED, PAID].concat());
 }
 
 #[test]
@@ -119,7 +128,7 @@ fn empty_lines_after_a_request_begin_no_other() {
         let bytes = [request("GET", "/healthz", &[], ""), lines.into()].concat();
         assert_eq!(client.send(bytes).answer().masked(), HEALTHY, "{lines:?}");
     }
-    assert_eq!(mask_date(&client.send("\n").half_close().rest()), "", "it was idle");
+    assert_eq!(mask_times(&client.send("\n").half_close().rest()), "", "it was idle");
 }
 
 #[test]
@@ -160,7 +169,7 @@ fn a_connection_is_kept_until_its_client_asks_to_close() {
         assert_eq!(client.send(request("GET", "/healthz", &[], "")).answer().masked(), HEALTHY);
     }
     client.send(request("GET", "/healthz", &[("connection", "foo, Close")], ""));
-    assert_eq!(mask_date(&client.rest()), then_close(HEALTHY));
+    assert_eq!(mask_times(&client.rest()), then_close(HEALTHY));
 }
 
 #[test]
@@ -169,7 +178,8 @@ fn in_http_1_0_a_connection_is_good_for_one_request_and_needs_no_host() {
     assert_eq!(whole_conversation(&server, "GET /healthz HTTP/1.0\r\n\r\n"), then_close(HEALTHY));
     let stream = "GET /sse/orderpay/7 HTTP/1.0\r\n\r\n";
     server.payback("7");
-    assert_eq!(whole_conversation(&server, stream), [STREAM_HEAD, OPENING, PAID].concat());
+    let whole_stream = [STREAM_HEAD, OPENING, SETTLED, PAID].concat();
+    assert_eq!(whole_conversation(&server, stream), whole_stream);
 }
 
 #[test]
@@ -193,7 +203,7 @@ fn a_half_closed_client_gets_its_whole_answer() {
     let page = server.get("/sse/test").raw;
     let mut client = server.connect();
     client.send(request("GET", "/sse/test", &[], "")).half_close();
-    assert_eq!(mask_date(&client.rest()), mask_date(&page));
+    assert_eq!(mask_times(&client.rest()), mask_times(&page));
 }
 
 #[test]
@@ -224,6 +234,39 @@ fn slow_clients_are_let_go_when_their_time_is_up() {
     });
 }
 
+#[test]
+fn a_client_that_takes_a_little_of_its_answers_now_and_then_does_not_keep_its_thread() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    // asm-generic/socket.h: as little as there can be.
+    const SO_RCVBUF: i32 = 8;
+    support::os::set_socket_option(&client.stream, SO_RCVBUF, &1);
+    client.send(request("GET", "/sse/page.js", &[], "").repeat(200));
+    let (start, mut piece) = (Instant::now(), [0; 350]);
+    while client.stream.read(&mut piece).is_ok_and(|length| length > 0)
+        && start.elapsed() < Duration::from_secs(12)
+    {
+        std::thread::sleep(Duration::from_millis(500));
+        if server.get("/metrics").text().contains("orderpay_connections 1\n") {
+            break;
+        }
+    }
+    assert!((4..9).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+#[test]
+fn requests_of_the_largest_size_are_as_quick_as_others() {
+    let server = Server::start(&[]);
+    let padding = "x".repeat(8000);
+    let largest = request("POST", "/sse/payback", &[("A", &padding)], "y".repeat(4096));
+    let asked = Instant::now();
+    for _ in 0..50 {
+        assert_eq!(server.connect().send(&largest).answer().status, 200);
+    }
+    println!("50 of 12 KiB took {:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}
+
 /// Sends a drop twice a second until the server ends the connection: what it says, and after how many seconds.
 fn let_go(client: &mut Client, drop: &str) -> (String, u64) {
     let start = Instant::now();
@@ -235,7 +278,7 @@ fn let_go(client: &mut Client, drop: &str) -> (String, u64) {
         client.send(drop);
         next_drop += Duration::from_millis(500);
     }
-    (mask_date(&client.rest()), start.elapsed().as_secs())
+    (mask_times(&client.rest()), start.elapsed().as_secs())
 }
 
 // What there is.
@@ -257,21 +300,39 @@ fn the_page_is_there_for_each_order_with_all_it_refers_to() {
     for (path, base) in [("/sse/test", "./"), ("/sse/test/table-7", "../")] {
         let page = server.get(path);
         let html = page.text();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nDate: …\r\nCache-Control: no-store\r\n\
-             Content-Type: text/html;charset=UTF-8\r\nX-Content-Type-Options: nosniff\r\n\
-             Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
-             img-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; \
-             frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\n\
-             Content-Length: {}\r\n\r\n",
-            html.len()
-        );
-        assert_eq!(head_of(&page), head);
+        assert_eq!(head_of(&page), HTML.replace("{N}", &html.len().to_string()));
         assert_eq!(html.matches(&format!("<base href=\"{base}\">")).count(), 1);
         assert_eq!(html.matches("id=\"message\"").count(), 1);
         for asset in assets_in(&html) {
             assert_asset(&server.get(&format!("/sse/{asset}")), &asset);
         }
+    }
+}
+
+#[test]
+fn who_accepts_html_from_a_payback_sees_what_it_has_done_and_all_others_get_ok() {
+    let server = Server::start(&[]);
+    let visit = |accept: &str| {
+        let fields = [("Accept", accept)];
+        server.connect().send(request("GET", "/sse/payback/7", &fields, "")).answer()
+    };
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (accept, chinese, english) in [
+        (browser, "已支付", "is paid. Pages that were told: 0."),
+        ("application/xml, text/html;q=0.9", "早已支付", "was paid already: this changes nothing."),
+    ] {
+        let page = format!(
+            "ok<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"UTF-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n<title>7</title>\n\
+             <h1>7: <span lang=\"zh-CN\">{chinese}</span></h1>\n<p>Order 7 {english}</p>\n"
+        );
+        let head = HTML.replace("{N}", &page.len().to_string());
+        let head = head.replace("Content-Length", "Orderpay-Delivered: 0\r\nContent-Length");
+        assert_eq!(visit(accept).masked(), head + &page, "{accept}");
+    }
+    for accept in ["*/*", "text/plain", "application/json, text/*", "text/htmlx", ""] {
+        assert_eq!(visit(accept).masked(), NOBODY_PAID, "{accept}");
     }
 }
 
@@ -545,7 +606,7 @@ fn half_a_request_is_refused() {
     ] {
         let mut client = server.connect();
         client.send(half).half_close();
-        assert_eq!(mask_date(&client.rest()), refused, "{half:?}");
+        assert_eq!(mask_times(&client.rest()), refused, "{half:?}");
     }
     assert_eq!(server.ever_logged("event=paid"), 0);
 }

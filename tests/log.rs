@@ -4,9 +4,13 @@ mod support;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::process::Command;
+use std::sync::mpsc;
 use std::time::SystemTime;
+use std::{iter, thread};
 
-use support::{PAID, Server, Stream, TIMED_OUT, request};
+use support::server::BINARY;
+use support::{PAID, PATIENCE, Server, Stream, TIMED_OUT, eventually, request};
 
 /// The lines without their time stamps, which are checked instead.
 fn story(server: &Server) -> Vec<String> {
@@ -132,20 +136,34 @@ fn when_a_stalled_stderr_goes_on_it_is_told_how_many_lines_are_missing() {
     let pipe = folder.join("stalled").display().to_string();
     let server = Server::start_after(&format!("mkfifo {pipe}; exec 2<>{pipe}"), &[]);
     refuse(&server, 3000);
-    let lines = BufReader::new(File::open(&pipe).unwrap()).lines().map(Result::unwrap);
-    // More than the pipe holds: so the log has gone on.
-    let mut lines = lines.enumerate().inspect(|(read, _)| {
-        if *read == 1000 {
-            refuse(&server, 1);
-        }
-    });
+    let (sender, receiver) = mpsc::channel();
+    let lines = BufReader::new(File::open(&pipe).unwrap()).lines();
+    thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let mut lines = iter::from_fn(|| receiver.recv_timeout(PATIENCE).ok()).enumerate();
+    let mut bytes = 0;
     let dropped = |(read, line): (usize, String)| {
+        bytes += line.len() + 1;
         let (_, dropped) = line.split_once(" event=dropped lines=")?;
         Some((read, dropped.parse::<usize>().expect("a number")))
     };
     let (read, dropped) = lines.find_map(dropped).expect("a line that tells");
     assert_eq!(read + dropped, 3000 + 1, "with the one of its address");
+    // A pipe holds about as much as the backlog, and so does what is being written.
+    assert!((112 << 10..=193 << 10).contains(&bytes), "{bytes}");
+    refuse(&server, 1);
     assert!(lines.next().is_some_and(|(_, line)| line.contains(" event=refused ")));
+}
+
+#[test]
+fn a_slow_stderr_gets_many_lines_at_once_and_misses_none() {
+    let Some(strace) = support::strace() else { return };
+    let mut command = Command::new(strace);
+    command.args(["-D", "-f", "-o", "/dev/null", "-e", "trace=write"]);
+    command.args(["-e", "inject=write:delay_enter=2000", BINARY, "--listen", "127.0.0.1:0"]);
+    let server = Server::spawn(&mut command);
+    refuse(&server, 3000);
+    let lines = || Some(server.logged("event=refused").len()).filter(|count| *count == 3000);
+    eventually("a line for each", lines);
 }
 
 fn refuse(server: &Server, times: usize) {

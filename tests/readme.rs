@@ -59,20 +59,6 @@ fn both_languages_have_the_same_blocks_and_the_same_code_in_their_tables() {
 }
 
 #[test]
-fn each_function_of_the_map_is_there() {
-    let (_, map) = README.split_once("\n## The map\n").expect("the map");
-    let (map, _) = map.split_once("\n## ").expect("what follows");
-    let functions = code_in(map).into_iter().flat_map(|code| code.split(", "));
-    let functions: Vec<_> = functions.filter(|it| it.starts_with("src/")).collect();
-    assert_eq!(functions.len(), 12);
-    for function in functions {
-        let (file, name) = function.split_once(' ').expect("a file and a function");
-        let source = fs::read_to_string(file).expect(file);
-        assert!(source.contains(&format!("fn {name}(")), "{file} has no {name}");
-    }
-}
-
-#[test]
 fn each_file_heading_and_target_that_is_named_is_there() {
     let makefile = include_str!("../Makefile");
     for text in [README, CHINESE] {
@@ -121,6 +107,45 @@ fn each_step_of_the_lesson_names_a_test_that_is_there() {
     for (file, test) in tests {
         let source = fs::read_to_string(format!("tests/{file}.rs")).expect(file);
         assert!(source.contains(&format!("#[test]\nfn {test}() {{")), "{file}: {test}");
+    }
+}
+
+/// The page's panel that maps the original to the wire, to the source and to the page, row by row.
+fn map_of_page() -> Vec<Vec<&'static str>> {
+    let html = include_str!("../www/page.html");
+    let (_, map) = html.split_once("<ol id=\"map\"").expect("the map");
+    let (map, _) = map.split_once("</ol>").expect("its end");
+    let cell = |code: &'static str| match code.split_once('>').expect("a cell") {
+        ("<code data-word=\"endOfStream\"", _) => "end of stream",
+        (_, text) => text.split_once("</code>").expect("its end").0,
+    };
+    let row = |row: &'static str| {
+        let cells = row.lines().map(str::trim).filter(|line| line.starts_with("<code"));
+        cells.map(cell).collect()
+    };
+    map.split("<li").skip(1).map(row).collect()
+}
+
+#[test]
+fn the_map_of_the_page_is_that_of_readme_md_and_names_functions_that_are_there() {
+    let map = map_of_page();
+    assert_eq!(map.len(), 8);
+    for row in map {
+        let [original, wire, source, page] = row[..] else { panic!("not four: {row:?}") };
+        let cells = [original, wire, source, page].map(|it| match it {
+            "–" | "end of stream" => it.to_owned(),
+            code => format!("`{code}`"),
+        });
+        let line = format!("\n| {} |\n", cells.join(" | "));
+        assert!(README.contains(&line), "README.md has no {line:?}");
+        for function in source.split(", ") {
+            let (file, name) = function.split_once(' ').expect("a file and a function");
+            let source = fs::read_to_string(file).expect(file);
+            assert!(source.contains(&format!("fn {name}(")), "{file} has no {name}");
+        }
+        let of_page = fs::read_to_string("www/waiter.js").unwrap();
+        let call = page.trim_end_matches(')');
+        assert!(page == "–" || of_page.contains(call), "waiter.js has no {call:?}");
     }
 }
 

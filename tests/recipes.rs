@@ -11,9 +11,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use support::browser::{Browser, Engine};
 use support::json::Json;
 use support::server::{BINARY, orderpay};
-use support::webdriver::Browser;
 use support::{
     Client, Folder, OPENING, PAID, Program, Server, SmallDisk, eventually, os, own_network,
     skipped, stays_true, tool,
@@ -222,16 +222,22 @@ fn behind_caddy_a_browser_has_no_limit_of_six() {
         const source = new EventSource(`/sse/orderpay/${order}`); \
         source.addEventListener('waiting', () => window.opened++); }";
     let Some(scene) = Scene::behind_caddy() else { return };
-    let Some(browser) = Browser::start(&["--ignore-certificate-errors"]) else { return };
+    let Some(browser) = Browser::start(Engine::Chromium) else { return };
     browser.open(&scene.server.url("/sse/test/7"));
     browser.run(TWELVE);
-    browser.wait_until("return window.opened > 2");
+    browser.wait_until("window.opened > 2");
     stays_true(Duration::from_millis(500), "six at most", || {
         browser.run("return window.opened").number() <= 6.0
     });
     browser.open("https://localhost/sse/test/7");
     browser.run(TWELVE);
-    browser.wait_until("return window.opened === 12");
+    browser.wait_until("window.opened === 12");
+    // Nor does a page tell of one.
+    for order in 200..206 {
+        browser.new_window();
+        browser.open(&format!("https://localhost/sse/test/{order}"));
+        browser.wait_until("document.body.dataset.state === 'waiting'");
+    }
 }
 
 /// A server where the recipe has it, with Caddy before it, in a network of their own.

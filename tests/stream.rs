@@ -7,10 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::event_source::EventSource;
+use support::server::delivered;
 use support::sse::Parser;
 use support::{
-    Client, HEARTBEAT, NO_ROOM, OPENING, PAID, PATIENCE, STREAM_HEAD, Server, Stream, TIMED_OUT,
-    eventually, mask_date, request, stays_true,
+    Client, Folder, HEARTBEAT, NO_ROOM, OPENING, PAID, PATIENCE, SETTLED, STREAM_HEAD, Server,
+    Stream, TIMED_OUT, eventually, mask_times, request, settled_ago, stays_true,
 };
 
 const FINISH: &str = "event:finish\nid:6666\ndata:哈哈\n\n";
@@ -37,8 +38,33 @@ fn a_payment_is_byte_for_byte_what_was_promised() {
 
     let mut again = server.connect();
     again.send(request("GET", "/sse/orderpay/7", &[], ""));
-    let whole_stream = [STREAM_HEAD, OPENING, PAID].concat();
-    assert_eq!(mask_date(&again.rest()), whole_stream, "a result that is there comes at once");
+    let whole_stream = [STREAM_HEAD, OPENING, SETTLED, PAID].concat();
+    assert_eq!(mask_times(&again.rest()), whole_stream, "a result that is there comes at once");
+}
+
+#[test]
+fn who_asks_for_a_result_that_is_there_is_told_how_long_ago_it_was_settled() {
+    // The server counts from just before the opening to just after; a journal, in milliseconds.
+    const INACCURACY: Duration = Duration::from_millis(5);
+    let folder = Folder::new();
+    let options = ["--journal", folder.join("journal").to_str().unwrap()].map(str::to_owned);
+    let options = options.each_ref().map(String::as_str);
+    let mut server = Server::start(&options);
+    let asked = Instant::now();
+    server.payback("7");
+    let acknowledged = Instant::now();
+    for _ in ["at once", "after a restart"] {
+        let least = acknowledged.elapsed();
+        let mut client = server.connect();
+        client.send(request("GET", "/sse/orderpay/7", &[], "")).until(OPENING);
+        let line = String::from_utf8(client.until("\n")).unwrap();
+        let seconds = settled_ago(&line).unwrap_or_else(|| panic!("{line:?}"));
+        let age = Duration::from_secs_f64(seconds) + INACCURACY;
+        let most = asked.elapsed() + 2 * INACCURACY;
+        assert!(least <= age && age <= most, "{least:?}, {line:?}, {most:?}");
+        server.stop();
+        server = Server::start(&options);
+    }
 }
 
 #[test]
@@ -459,6 +485,14 @@ fn a_waiter_that_never_stops_talking_gets_its_frames() {
 #[test]
 fn one_waiter_too_many_is_told_to_come_back() {
     let server = Server::start_after("ulimit -n 128", &[]);
+    let mut parked = park_as_many_as_there_is_room_for(&server);
+    assert_eq!(server.payback("0"), 1, "those who are parked can be paid");
+    assert_eq!(parked[0].rest(), PAID.as_bytes());
+    assert_eq!(server.orderpay("another").so_far(), "", "there is room again");
+}
+
+/// For the orders 0, 1, 2 and so on.
+fn park_as_many_as_there_is_room_for(server: &Server) -> Vec<Client> {
     let mut parked = Vec::new();
     let mut surplus = loop {
         let mut client = server.connect();
@@ -471,10 +505,36 @@ fn one_waiter_too_many_is_told_to_come_back() {
     };
     assert_eq!(surplus.rest(), b"");
     server.wait_for_log(&format!("event=full order={}", parked.len()));
+    parked
+}
 
-    assert_eq!(server.payback("0"), 1, "those who are parked can be paid");
-    assert_eq!(parked[0].rest(), PAID.as_bytes());
-    assert_eq!(server.orderpay("another").so_far(), "", "there is room again");
+/// In 4 MiB: 2.5 are divided.
+#[test]
+fn waiters_results_and_connections_have_each_their_part_of_the_memory_and_no_more() {
+    let server = Server::start(&["--memory", "4M"]);
+    let mut parked = park_as_many_as_there_is_room_for(&server);
+    assert_eq!(parked.len(), (5 << 18) / 8296);
+    let pay = |order: &str| server.post(&format!("/sse/payback/{order}"), "x".repeat(4096));
+    let mut answers = (0..).map(|n| pay(&format!("kept-{n}")));
+    let refused = answers.find(|answer| answer.status != 200).expect("a refusal");
+    assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("5")));
+    let expected =
+        format!("\norderpay_orders_remembered {}\n", (5 << 19) / 8 * 3 / 4 * 3 / (480 + 4096));
+    let figures = server.get("/metrics").text();
+    assert!(figures.contains(&expected), "{expected}{figures}");
+    let mut slow: Vec<_> = (0..9).map(|_| server.connect()).collect();
+    slow.iter_mut().for_each(|client| _ = client.send("GET /"));
+    let figures = server.get("/metrics").text();
+    let served = ["1", "2"].map(|count| format!("\norderpay_connections {count}\n"));
+    assert!(served.iter().any(|it| figures.contains(it)), "{figures}");
+    for (order, waiter) in parked.iter_mut().enumerate() {
+        assert_eq!(delivered(&pay(&order.to_string())), 1);
+        assert!(waiter.rest().ends_with(FINISH.as_bytes()));
+    }
+    drop(slow);
+    assert_eq!(pay("one-more").status, 503, "what was told to somebody has made room for the like");
+    server.orderpay("kept-0").rest();
+    assert_eq!(pay("one-more").status, 200, "what was fetched has made room");
 }
 
 // What a payment says.

@@ -2,55 +2,17 @@
 
 mod support;
 
+use std::fs;
+
+use support::browser::{Browser, Emulation, Engine, Settings, in_every_engine};
 use support::json::Json;
-use support::sse::{Event, Parser};
-use support::webdriver::Browser;
-use support::{Folder, mask_date};
-
-/// What a browser dispatches: type, data, last event ID.
-type Dispatched = (&'static str, &'static str, &'static str);
-
-/// The examples of WHATWG HTML, section 9.2.6, and what its grammar says at the edges.
-const STREAMS: &[(&str, &[Dispatched])] = &[
-    ("data: YHOO\ndata: +2\ndata: 10\n\n", &[("message", "YHOO\n+2\n10", "")]),
-    (
-        ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n",
-        &[
-            ("message", "first event", "1"),
-            ("message", "second event", ""),
-            ("message", " third event", ""),
-        ],
-    ),
-    ("data\n\ndata\ndata\n\ndata:", &[("message", "", ""), ("message", "\n", "")]),
-    ("data:test\n\ndata: test\n\n", &[("message", "test", ""), ("message", "test", "")]),
-    (
-        "data:a\r\rdata:b\r\n\r\ndata:c\n\n",
-        &[("message", "a", ""), ("message", "b", ""), ("message", "c", "")],
-    ),
-    ("\u{feff}data:after a BOM\n\n", &[("message", "after a BOM", "")]),
-    ("\u{feff}\u{feff}data:only one\n\n", &[]),
-    ("data:a\n\u{feff}data:not at the start\n\n", &[("message", "a", "")]),
-    ("event:pay\ndata:a\n\ndata:b\n\n", &[("pay", "a", ""), ("message", "b", "")]),
-    ("event:no data\n\ndata:b\n\n", &[("message", "b", "")]),
-    ("id:1\ndata:a\n\nid:2\0\ndata:b\n\n", &[("message", "a", "1"), ("message", "b", "1")]),
-    ("id:1\n\ndata:a\n\n", &[("message", "a", "1")]),
-    ("Data:a\nfoo:b\n data:c\n\n", &[]),
-    ("data:never ended\n", &[]),
-    ("data:a\u{2028}b\u{0}c\n\n", &[("message", "a\u{2028}b\u{0}c", "")]),
-    (
-        "data:支付成功\n\nevent:finish\nid:6666\ndata:哈哈\n\n",
-        &[("message", "支付成功", ""), ("finish", "哈哈", "6666")],
-    ),
-];
-
-fn event((kind, data, id): &Dispatched) -> Event {
-    Event { kind: (*kind).into(), data: (*data).into(), last_event_id: (*id).into() }
-}
+use support::sse::{Event, Parser, STREAMS, events};
+use support::{Folder, Server, eventually, mask_times};
 
 #[test]
 fn the_parser_follows_whatwg_in_one_piece_and_byte_by_byte() {
     for (stream, dispatched) in STREAMS {
-        let expected: Vec<Event> = dispatched.iter().map(event).collect();
+        let expected = events(dispatched);
         assert_eq!(Parser::default().push(stream.as_bytes()), expected, "{stream:?}");
         let mut parser = Parser::default();
         let events: Vec<Event> = stream.bytes().flat_map(|byte| parser.push(&[byte])).collect();
@@ -88,26 +50,82 @@ fn what_json_reads_it_writes() {
 }
 
 #[test]
-fn only_dates_are_masked() {
+fn only_times_are_masked() {
     let raw = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nDate";
-    assert_eq!(mask_date(raw), "HTTP/1.1 200 OK\r\nDate: …\r\n\r\nDate");
+    assert_eq!(mask_times(raw), "HTTP/1.1 200 OK\r\nDate: …\r\n\r\nDate");
+    assert_eq!(mask_times(b":settled 12.345 s ago\ndata:x\n"), ":settled … s ago\ndata:x\n");
+    for other in [":settled 1.5 s ago\n", ":settled .000 s ago\n", ":settled -1.000 s ago\n"] {
+        assert_eq!(mask_times(other.as_bytes()), other);
+    }
 }
 
-#[test]
-fn the_browser_can_be_driven() {
-    let Some(browser) = Browser::start(&["--accept-lang=zh-CN", "--window-size=800,600"]) else {
-        return;
-    };
-    browser.open("data:text/html,<button onclick='out.value=1+1;console.error(7)'>add</button><output id=out>");
-    browser.click("button");
-    assert_eq!(browser.wait_for_text("#out", "2"), "2");
-    assert_eq!(browser.run("return navigator.language + innerWidth"), "zh-CN800".into());
-    browser.prefer("prefers-color-scheme", "dark");
-    browser.wait_until("return matchMedia('(prefers-color-scheme: dark)').matches");
-    assert!(
-        browser.console().iter().any(|line| line.starts_with("SEVERE") && line.ends_with(" 7"))
+in_every_engine!(a_browser_can_be_driven);
+fn a_browser_can_be_driven(engine: Engine) {
+    let settings = Settings { language: "zh-CN", size: (800, 600), dark: true };
+    let Some(browser) = Browser::start_with(engine, &settings) else { return };
+    let server = Server::start(&[]);
+    browser.open(&server.url("/healthz"));
+    browser.run(
+        "document.head.innerHTML = `<meta name=viewport content=width=device-width>`;
+         document.body.innerHTML = `<input><button>add</button><output></output>`;
+         const [field, button, output] = document.body.children;
+         button.onclick = () => output.textContent = Number(field.value) + 1;",
     );
+    browser.type_into("input", "1");
+    browser.click("button");
+    assert_eq!(browser.wait_for_text("output", "2"), "2");
+    let seen = "return `${navigator.language} ${innerWidth}x${innerHeight}`";
+    assert_eq!(browser.run(seen), "zh-CN 800x600".into());
+    browser.wait_until("matchMedia('(prefers-color-scheme: dark)').matches");
+    browser.resize((360, 740));
+    browser.wait_until("innerWidth === 360 && innerHeight === 740");
+}
 
+in_every_engine!(a_console_tells_of_errors_and_violations_once);
+fn a_console_tells_of_errors_and_violations_once(engine: Engine) {
+    let Some(browser) = Browser::start(engine) else { return };
+    let server = Server::start(&[]);
+    browser.open(&server.url("/healthz"));
+    let script = "Object.assign(document.createElement('script'), { text: 'nowhere' })";
+    let image = "Object.assign(new Image(), { src: 'http://127.0.0.2/icon.svg' })";
+    browser.run(&format!("document.body.append({script})"));
+    browser.open(&server.url("/sse/test"));
+    browser.run(&format!("document.body.append({image})"));
+    let Some(mut lines) = browser.console() else { return assert_eq!(engine, Engine::WebKit) };
+    for word in ["nowhere", "http://127.0.0.2/icon.svg"] {
+        eventually(word, || {
+            lines.extend(browser.console().unwrap());
+            lines.iter().any(|line| line.contains(word)).then_some(())
+        });
+    }
+    assert_eq!(browser.console(), Some(vec![]));
+}
+
+in_every_engine!(a_page_can_be_made_to_believe_something);
+fn a_page_can_be_made_to_believe_something(engine: Engine) {
+    let Some(browser) = Browser::start(engine) else { return };
+    let server = Server::start(&[]);
+    let has_style = |order: usize| {
+        browser.wait_until(&format!("getComputedStyle(document.body).order === '{order}'"));
+    };
+    browser.open(&server.url("/healthz"));
+    browser.run(
+        "document.head.innerHTML = `<style>
+             body { order: 1 }
+             @media (forced-colors: active) { body { order: 3 } }
+             @media print { body { order: 2 } }
+         </style>`;",
+    );
+    has_style(1);
+    assert!(browser.emulate(Emulation::Print));
+    has_style(2);
+    assert_eq!(browser.emulate(Emulation::ForcedColors), engine != Engine::WebKit);
+    has_style(if engine == Engine::WebKit { 2 } else { 3 });
+}
+
+in_every_engine!(a_browser_has_windows_and_a_picture_of_each);
+fn a_browser_has_windows_and_a_picture_of_each(engine: Engine) {
+    let Some(browser) = Browser::start(engine) else { return };
     let first = browser.window();
     let second = browser.new_window();
     assert_eq!(browser.windows().len(), 2);
@@ -117,5 +135,8 @@ fn the_browser_can_be_driven() {
 
     let folder = Folder::new();
     browser.screenshot(&folder.join("page.png"));
-    assert!(std::fs::read(folder.join("page.png")).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"));
+    let png = fs::read(folder.join("page.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"));
+    // PNG, section 11.2.2: width and height are the first fields of the first chunk.
+    assert_eq!(png[16..24], [0, 0, 5, 0, 0, 0, 2, 208], "1280 × 720");
 }

@@ -2,10 +2,12 @@
 
 mod support;
 
+use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use support::server::orderpay;
-use support::{Answer, PAID, Server, request, stays_true};
+use support::{Answer, Folder, PAID, Program, Server, request, stays_true};
 
 const TOKEN: &str = "s3cret-Token~42";
 
@@ -46,6 +48,58 @@ fn only_who_bears_the_token_settles_an_order() {
     stays_true(Duration::from_millis(100), "nobody has paid", || waiter.so_far().is_empty());
     assert_eq!(support::server::delivered(&pay(&server, &[bearing])), 1);
     assert!(waiter.rest().starts_with("data:paid\n\n"));
+}
+
+#[test]
+fn a_token_can_be_the_first_line_of_a_file() {
+    let folder = Folder::new();
+    let file = folder.join("token");
+    let path = file.to_str().unwrap();
+    for end in ["", "\n", "\r\n", "\nanother line\n"] {
+        fs::write(&file, [TOKEN, end].concat()).unwrap();
+        let server = Server::start(&["--token-file", path]);
+        assert_eq!(pay(&server, &[]).status, 401, "{end:?}");
+        let bearing = ("Authorization", "Bearer s3cret-Token~42");
+        assert_eq!(pay(&server, &[bearing]).status, 200, "{end:?}");
+    }
+    let mut command = orderpay();
+    command.args(["--listen", "127.0.0.1:0"]).env("ORDERPAY_TOKEN_FILE", &file);
+    assert_eq!(pay(&Server::spawn(&mut command), &[]).status, 401);
+}
+
+#[test]
+fn a_token_that_is_not_there_starts_no_server() {
+    let folder = Folder::new();
+    let file = folder.join("token");
+    let refusal = |command: &mut Command| {
+        let (status, program) = Program::run(command.args(["--listen", "127.0.0.1:0"]));
+        assert_eq!((status.code(), program.stdout().as_str()), (Some(2), ""));
+        program.stderr()
+    };
+    let of_file = format!(
+        "{:?} is not accepted: it takes the name of a file whose first line is visible ASCII without spaces\n",
+        file.display().to_string()
+    );
+    for content in
+        [None, Some(""), Some("\n"), Some("\ntoken"), Some("two words\n"), Some("\u{feff}x")]
+    {
+        if let Some(content) = content {
+            fs::write(&file, content).unwrap();
+        }
+        let said = refusal(orderpay().arg("--token-file").arg(&file));
+        assert_eq!(said, format!("orderpay: --token-file {of_file}"), "{content:?}");
+        let said = refusal(orderpay().env("ORDERPAY_TOKEN_FILE", &file));
+        assert_eq!(said, format!("orderpay: ORDERPAY_TOKEN_FILE {of_file}"), "{content:?}");
+    }
+    fs::write(&file, TOKEN).unwrap();
+    let both = "orderpay: --token and --token-file are not accepted together: it takes one\n";
+    let said = refusal(orderpay().args(["--token", TOKEN]).env("ORDERPAY_TOKEN_FILE", &file));
+    assert_eq!(said, both);
+    let said = refusal(orderpay().env("ORDERPAY_TOKEN", "").env("ORDERPAY_TOKEN_FILE", &file));
+    assert_eq!(said, both);
+    let said = refusal(orderpay().env("ORDERPAY_TOKEN", ""));
+    let takes = "it takes visible ASCII without spaces\n";
+    assert_eq!(said, format!("orderpay: ORDERPAY_TOKEN (not shown) is not accepted: {takes}"));
 }
 
 #[test]

@@ -1,83 +1,79 @@
 // The page: what is shown in each state, the buttons, the clock.
 
-import { grow } from './diagram.js';
+import { grow, showPointed } from './diagram.js';
+import { element, make } from './dom.js';
+import './map.js';
 import { needsToken, newOrderUrl, order, timeoutSeconds } from './order.js';
 import { pay } from './payer.js';
 import {
-  checkLine, comeBackToPage, hurry, leave, loseConnection, placeOrder, secondsLeft, tellOf,
+  checkLine, comeBackAfterFinish, comeBackToPage, isOver, leave, look, loseConnection, placeOrder, secondsOpen, tellOf,
 } from './waiter.js';
 import { showWays } from './ways.js';
-import { closeWire, closeWireSoon, openWire } from './wire.js';
 import { say, showAllWords, showWord, switchLanguage } from './words.js';
 
 const CLOCK_MS = 200;
 
-const element = (id) => document.getElementById(id);
+const tabs = document.querySelectorAll('nav button');
 
 let state = null;
-let handsOff = false; // nobody is to pay, so that the time can run out
-let connections = 0;
-
-// States and messages
+let requests = 0;
+let waitedMs = 0; // in which a page without a stream would have asked every second
+let lastTick = null;
 
 function showState(newState) {
   state = newState;
+  showClock();
   document.body.dataset.state = state;
   showWord(element('state'), state);
   showTitle();
   element('crowded').hidden = state !== 'crowded';
-  if (state === 'connecting') closeWire();
-  if (state === 'waiting') {
-    element('connections').textContent = ++connections;
-    openWire();
-  }
-  if (isOver()) {
-    handsOff = false;
-    closeWireSoon();
-  }
   showButtons();
-}
-
-function isOver() {
-  return state === 'paid' || state === 'timed-out';
 }
 
 /** A paid order stays paid, but for order 1. */
 function canWaitAgain() {
-  return state === 'timed-out' || (state === 'paid' && order === '1');
+  return isOver() && (state !== 'paid' || order === '1');
 }
 
 function showTitle() {
   document.title = `${say(state)} · ${order}`;
 }
 
-/** As text: what a payback says is never markup. */
 function showMessage(text) {
-  const paragraph = document.createElement('p');
-  paragraph.textContent = text;
-  element('message').append(paragraph);
+  element('message').append(make('p', '', text));
   element('message').scrollTop = element('message').scrollHeight;
 }
 
-// The buttons
-
-function showButtons() {
-  element('again').hidden = !canWaitAgain();
-  element('wait').disabled = isOver() && !canWaitAgain();
-  element('pay').disabled = element('pay-text').disabled = handsOff || needsToken;
-  element('lose').disabled = handsOff || state !== 'waiting';
-  element('wait').setAttribute('aria-pressed', handsOff);
+function showRequest() {
+  element('connections').textContent = ++requests;
 }
 
-function pressWait() {
-  handsOff = !handsOff;
+// The buttons. One that is off keeps the focus, so that a keyboard does not lose its place.
+
+function showButtons() {
+  turn('pay', !needsToken);
+  turn('lose', state === 'waiting');
+  turn('stop', state === 'paid');
+  turn('again', isOver());
+  showWord(element('again'), isOver() && !canWaitAgain() ? 'newOrder' : 'again');
+}
+
+function turn(id, isOn) {
+  element(id).ariaDisabled = String(!isOn);
+}
+
+function listen(id, action) {
+  element(id).addEventListener('click', () => element(id).ariaDisabled === 'true' || action());
+}
+
+function waitAgain() {
   if (canWaitAgain()) placeOrder();
-  else showButtons();
+  else location.assign(newOrderUrl());
 }
 
 function payWithText(submit) {
   submit.preventDefault();
-  pay(element('text').value);
+  if (!needsToken) pay(element('text').value);
 }
 
 /** Each click makes an order of its own. */
@@ -91,39 +87,56 @@ function changeLanguage() {
   renewOrderLink();
 }
 
-function toggleWire() {
-  if (!element('wire').open) closeWire();
-  else if (state === 'waiting') openWire();
+// The panels, of which one is open, or none
+
+function openPanel(id) {
+  for (const button of tabs) {
+    const panel = button.getAttribute('aria-controls');
+    const isOpen = panel === id && element(panel).hidden;
+    element(panel).hidden = !isOpen;
+    button.ariaExpanded = String(isOpen);
+  }
+  showPointed();
 }
 
-/** An opened panel is to be seen, however low it begins. */
-function showPanel({ target }) {
-  if (target.open) target.scrollIntoView({ block: 'nearest' });
-}
-
-// The clock
-
-function showTime() {
-  if (state === 'paid') return; // what was left stays to be seen
-  const seconds = state === 'timed-out' ? 0 : secondsLeft();
-  element('left').textContent = seconds === null ? '–' : `${Math.max(Math.ceil(seconds), 0)} s`;
-  element('clock').value = seconds ?? 0;
-  grow();
+function tick() {
   checkLine();
+  showClock();
 }
 
-// The beginning
+function showClock() {
+  countPolls();
+  if (state === 'paid' || state === 'stopped') return; // what was left stays to be seen
+  const seconds = state === 'timed-out' ? timeoutSeconds : secondsOpen();
+  const left = Math.max(timeoutSeconds - seconds, 0);
+  element('left').textContent = seconds === null ? '–' : `${Math.ceil(left)} s`;
+  element('clock').value = seconds === null ? 0 : left;
+  grow(Math.floor(seconds));
+}
+
+function countPolls() {
+  const now = Date.now();
+  if (lastTick) waitedMs += now - lastTick;
+  lastTick = requests > 0 && !isOver() ? now : null;
+  element('polls').textContent = requests && Math.floor(waitedMs / 1000) + 1;
+}
 
 function listenToButtons() {
-  element('pay').addEventListener('click', () => pay(''));
   element('pay-with-text').addEventListener('submit', payWithText);
-  element('lose').addEventListener('click', loseConnection);
-  element('wait').addEventListener('click', pressWait);
-  element('again').addEventListener('click', placeOrder);
-  element('new').addEventListener('click', () => setTimeout(renewOrderLink));
-  element('language').addEventListener('click', switchLanguage);
-  element('wire').addEventListener('toggle', toggleWire);
-  for (const panel of document.querySelectorAll('details')) panel.addEventListener('toggle', showPanel);
+  listen('lose', loseConnection);
+  listen('stop', comeBackAfterFinish);
+  listen('again', waitAgain);
+  listen('new', () => setTimeout(renewOrderLink));
+  listen('language', switchLanguage);
+  for (const button of tabs) button.addEventListener('click', () => openPanel(button.getAttribute('aria-controls')));
+}
+
+function listenToBrowser() {
+  addEventListener('hashchange', changeLanguage);
+  addEventListener('online', look);
+  addEventListener('pagehide', leave);
+  addEventListener('pageshow', ({ persisted }) => persisted && comeBackToPage());
+  document.addEventListener('visibilitychange', look);
 }
 
 element('order').textContent = order;
@@ -132,12 +145,11 @@ element('token').hidden = !needsToken;
 showAllWords();
 showWays();
 renewOrderLink();
+if (matchMedia('(min-width: 60rem)').matches) openPanel('wire');
 listenToButtons();
-addEventListener('hashchange', changeLanguage);
-addEventListener('online', hurry);
-addEventListener('pagehide', leave);
-addEventListener('pageshow', ({ persisted }) => persisted && comeBackToPage());
-document.addEventListener('visibilitychange', hurry);
-setInterval(showTime, CLOCK_MS);
-tellOf({ onState: showState, onMessage: showMessage });
-placeOrder();
+listenToBrowser();
+setInterval(tick, CLOCK_MS);
+tellOf({ onState: showState, onMessage: showMessage, onRequest: showRequest });
+// A page that is only prepared, in case that somebody comes, asks for nothing.
+if (document.prerendering) document.addEventListener('prerenderingchange', placeOrder, { once: true });
+else placeOrder();

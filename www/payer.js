@@ -1,50 +1,55 @@
 // The page plays the payment platform.
 
 import { record } from './diagram.js';
+import { element } from './dom.js';
 import { payUrl } from './order.js';
 import { say } from './words.js';
 
-const LONGEST_NOTE = 14;
+const DEADLINE_MS = 10000;
 
-const problem = document.getElementById('problem');
+let payback = null; // the step of one that may have settled the order, until its result has come
 
-let paid = false;
-
-/** Whether this page has paid; if not, whoever paid did so elsewhere. */
-export function hasPaid() {
-  return paid;
+/** Whether a result that has come is this page's doing; if not, somebody has paid elsewhere. */
+export function takePayment() {
+  const own = payback;
+  payback = null;
+  own?.arrive();
+  return own !== null;
 }
 
 export function forgetPayment() {
-  paid = false;
+  payback = null;
 }
 
 /** Settles the order with this text; an empty one means 支付成功. */
 export async function pay(text) {
-  paid = true;
-  problem.textContent = '';
-  record('payback', { note: shorten(text) });
+  element('problem').textContent = '';
+  const step = (payback = record('payback', { note: shorten(text) }).leave());
   try {
-    const answer = await fetch(payUrl, { method: 'POST', body: text });
-    showAnswer(answer, (await answer.text()).trim());
+    const answer = await fetch(payUrl, { method: 'POST', body: text, signal: AbortSignal.timeout(DEADLINE_MS) });
+    step.arrive();
+    showAnswer(answer, (await answer.text()).trim(), step);
   } catch {
-    paid = false;
-    problem.textContent = say('noAnswer');
+    dismiss(step);
+    step.fail('unpaid');
+    element('problem').textContent = say('unpaid');
   }
 }
 
-function showAnswer(answer, text) {
-  if (answer.ok) {
-    record('ok', { note: `Orderpay-Delivered: ${answer.headers.get('Orderpay-Delivered')}` });
-    return;
-  }
-  paid = false;
-  record('refused', { label: `${answer.status}` });
-  problem.textContent = text;
+function showAnswer(answer, text, step) {
+  const delivered = answer.headers.get('Orderpay-Delivered');
+  if (delivered === '0' || delivered === null) dismiss(step);
+  if (answer.ok && delivered !== null) return record('ok', { label: text, note: `Orderpay-Delivered: ${delivered}` });
+  record('refused', { label: `${answer.status} ${answer.statusText}` });
+  element('problem').textContent = text;
 }
 
-/** A text short enough for an arrow. */
+/** This one will bring no result down an open stream. */
+function dismiss(step) {
+  if (payback === step) payback = null;
+}
+
+/** A text short enough for an arrow: 24 letters. */
 export function shorten(text) {
-  const letters = [...text];
-  return letters.length <= LONGEST_NOTE ? text : `${letters.slice(0, LONGEST_NOTE - 1).join('')}…`;
+  return text.replace(/^(.{23})..+$/su, '$1…');
 }

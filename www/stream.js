@@ -1,88 +1,72 @@
-// An event stream read by hand, with fetch. The grammar: HTML standard, section 9.2.6.
+// One event stream read by hand, with fetch (HTML standard, section 9.2.3).
 
-/** The milliseconds before a browser comes back, until a `retry:` field says otherwise. */
-export const USUAL_RETRY = 1000;
-
-/** A line `name: value` in its two parts. A comment has an empty name. */
-export function splitField(line) {
-  const [name] = line.split(':', 1);
-  return [name, line.slice(name.length + 1).replace(/^ /, '')];
-}
+import { EventStreamParser } from './parser.js';
 
 /**
- * What an EventSource is inside, but it can begin where another one left off, and it hides nothing: it tells of each
- * `line`, and of each `comment`.
+ * An EventSource that begins where another one left off, and hides nothing: it tells of its `request`, of the `head` of
+ * the answer, of each `line` and `comment`. It does not come back; its `error` says how it has ended.
  */
 export class FetchedEventSource extends EventTarget {
   readyState = EventSource.CONNECTING;
-  #url;
-  #lastEventId;
-  #retry = USUAL_RETRY;
-  #abort = new AbortController();
-  #type = '';
-  #data = [];
+  retry = null;
+  #control = new AbortController();
 
-  constructor(url, lastEventId) {
+  /** The answer has to begin within the deadline, in milliseconds: a connection may be dead. */
+  constructor(url, lastEventId, deadline) {
     super();
-    this.#url = url;
-    this.#lastEventId = lastEventId;
-    this.#stayConnected();
+    this.#run(url, lastEventId, deadline);
   }
 
   close() {
     this.readyState = EventSource.CLOSED;
-    this.#abort.abort();
+    this.#control.abort();
   }
 
-  async #stayConnected() {
-    for (;;) {
-      await this.#connect().catch(() => 'a connection that is lost has ended, like any other');
-      if (this.readyState === EventSource.CLOSED) return;
-      this.readyState = EventSource.CONNECTING;
-      this.dispatchEvent(new Event('error'));
-      await new Promise((wake) => setTimeout(wake, this.#retry));
-      if (this.readyState === EventSource.CLOSED) return;
-    }
+  async #run(url, lastEventId, deadline) {
+    await null; // whoever has made this is to listen first
+    const timer = setTimeout(() => this.#control.abort('late'), deadline);
+    const how = await this.#connect(url, lastEventId, timer).catch(() => this.#control.signal.reason ?? 'lost');
+    clearTimeout(timer);
+    if (this.readyState === EventSource.CLOSED) return;
+    this.readyState = EventSource.CLOSED;
+    this.#tell('error', how);
   }
 
-  async #connect() {
-    const headers = this.#lastEventId === null ? {} : { 'Last-Event-ID': this.#lastEventId };
-    const answer = await fetch(this.#url, { headers, cache: 'no-store', signal: this.#abort.signal });
-    if (answer.status !== 200) return;
+  async #connect(url, lastEventId, timer) {
+    const headers = { Accept: 'text/event-stream' };
+    if (lastEventId !== '') headers['Last-Event-ID'] = lastEventId;
+    this.#tell('request', headers);
+    const answer = await fetch(url, { headers, cache: 'no-store', signal: this.#control.signal });
+    clearTimeout(timer);
+    this.#tell('head', answer);
+    if (!isStream(answer)) return 'refused';
     this.readyState = EventSource.OPEN;
-    this.dispatchEvent(new Event('open'));
-    await this.#read(answer.body.pipeThrough(new TextDecoderStream()).getReader());
+    this.#tell('open');
+    await this.#read(answer.body.getReader(), new EventStreamParser(lastEventId));
+    return 'ended';
   }
 
-  /** This server ends its lines with LF alone. What has no line end yet waits for the next chunk. */
-  async #read(reader) {
-    let rest = '';
+  /** What the end of the stream cuts off was no event. */
+  async #read(reader, parser) {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      const lines = (rest + value).split('\n');
-      rest = lines.pop();
-      lines.forEach((line) => this.#take(line));
+      for (const line of parser.push(value)) {
+        if (this.readyState === EventSource.CLOSED) return;
+        this.retry = parser.retry;
+        this.#tell('line', line);
+        if (line.name === '') this.#tell('comment', line.value);
+        if (line.event) this.dispatchEvent(new MessageEvent(line.event.type, line.event));
+      }
     }
   }
 
-  #take(line) {
-    if (this.readyState === EventSource.CLOSED) return;
-    this.dispatchEvent(new MessageEvent('line', { data: line }));
-    if (line === '') return this.#dispatch();
-    const [name, value] = splitField(line);
-    if (name === '') this.dispatchEvent(new Event('comment'));
-    if (name === 'event') this.#type = value;
-    if (name === 'data') this.#data.push(value);
-    if (name === 'id') this.#lastEventId = value;
-    if (name === 'retry') this.#retry = Number(value);
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
 
-  /** An empty line ends an event. One without data reaches nobody. */
-  #dispatch() {
-    const event = { data: this.#data.join('\n'), lastEventId: this.#lastEventId };
-    if (this.#data.length > 0) this.dispatchEvent(new MessageEvent(this.#type || 'message', event));
-    this.#type = '';
-    this.#data = [];
-  }
+/** Any other answer, a login page say, makes an EventSource give up. */
+function isStream({ status, headers }) {
+  return status === 200 && /^text\/event-stream\s*(;|$)/i.test(headers.get('Content-Type'));
 }

@@ -1,19 +1,19 @@
 // Who may hold a connection.
 //
-// Over HTTP/1.1 a browser opens at most six connections to one host, and all its tabs share them. Six waiting tabs
-// would leave none to pay with, nor to load a seventh page: it would hang in silence. So each stream takes a ticket;
-// the five oldest tickets hold a connection, and the sixth connection stays free.
+// Over HTTP/1.1 a browser opens six connections to one host, for all its tabs: six that wait would leave none to pay with,
+// nor to load a page. So each stream takes a ticket, and the five oldest hold a connection. HTTP/2 has no such limit.
 
 const STREAMS = 5;
 const ANSWERS_WITHIN_MS = 200;
 const ASK_AGAIN_MS = 2000;
 
+const isLimited = !/^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
 const channel = new BroadcastChannel('orderpay');
 const thisTab = Math.random();
 const tickets = new Set();
 let wake = () => {};
 
-/** A new ticket: the time at which it was taken. The fraction tells two of the same millisecond apart. */
+/** The time at which it was taken; the fraction tells two of the same millisecond apart. */
 export function takeTicket() {
   const ticket = Date.now() + Math.random();
   tickets.add(ticket);
@@ -26,12 +26,13 @@ export function giveBack(ticket) {
 
 /** Whether this ticket is among the oldest, all tabs together. */
 export async function mayConnect(ticket) {
+  if (!isLimited) return true;
   const byTab = await ticketsByTab();
   const older = [...byTab.values()].flat().filter((other) => other < ticket);
   return older.length < STREAMS;
 }
 
-/** Resolves when somebody has given a ticket back; or after a while, since a tab that crashes gives none back. */
+/** Or some time has passed: a tab that crashes gives no ticket back. */
 export function somebodyLeft() {
   return new Promise((resolve) => {
     wake = resolve;
@@ -54,5 +55,3 @@ channel.addEventListener('message', ({ data }) => {
   if (data.question) channel.postMessage({ tab: thisTab, tickets: [...tickets] });
   if (data.free) wake();
 });
-
-addEventListener('pagehide', () => tickets.forEach(giveBack));

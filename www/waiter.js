@@ -1,165 +1,285 @@
 // One waiter: an EventSource from its request to `finish`.
 //
-// Its states are connecting → waiting → paid or timed-out; reconnecting whenever the line drops; crowded while this
-// tab has no connection to itself.
+// Its states are connecting → waiting → paid or timed-out; reconnecting whenever the line drops; crowded while this tab
+// may not have a connection; stopped by a 204.
 
-import { record } from './diagram.js';
-import { timeoutSeconds, waitUrl } from './order.js';
-import { forgetPayment, hasPaid, shorten } from './payer.js';
-import { FetchedEventSource, USUAL_RETRY } from './stream.js';
+import { begin, isLast, knowsPayback, record } from './diagram.js';
+import { element } from './dom.js';
+import { heartbeatSeconds, timeoutSeconds, waitUrl } from './order.js';
+import { forgetPayment, shorten, takePayment } from './payer.js';
+import { FetchedEventSource } from './stream.js';
 import { giveBack, mayConnect, somebodyLeft, takeTicket } from './tabs.js';
+import { showEnd, showHead, showLine, showRequest } from './wire.js';
 
 /** What the server says instead of a result when the time is over. */
 const TIMEOUT_TEXT = 'timeout!!';
-/** Who has heard nothing when so little is left is on a line that has died in silence. */
-const OVERDUE_SECONDS = -1.5;
+const FINISH_ID = '6666';
+/** The comment before a result that the server has had for so many seconds. */
+const SETTLED = /^settled ([0-9.]+) s ago$/;
+/** Milliseconds until a browser comes back, until a `retry:` says otherwise. */
+const USUAL_RETRY = 1000;
+/** Milliseconds until an answer has to begin; twice as many after each that did not, up to the last. */
+const FIRST_DEADLINE = 1000;
+const LAST_DEADLINE = 12000;
+/** What was due so long ago will not come: the line has died in silence … */
+const OVERDUE_SECONDS = 1.5;
+/** … if it was due at so many looks: a page that was asleep first hears what has come meanwhile. */
+const OVERDUE_LOOKS = 5;
 
-let tell = null; // who is told of states and messages
+let tell = null; // who is told of states, messages and requests
 let state = null;
 let source = null;
 let ticket = null;
-let lastEventId = null; // of the opening, and so what a browser that comes back sends
-let openedAt = null; // when the stream that is open began, by a clock that goes on while the computer sleeps
-let requestIsDrawn = false;
-let lastText = null;
-let returning = null; // the timer of a return
+let lastEventId = ''; // what a browser that comes back says
+let retry = USUAL_RETRY;
+let deadline = FIRST_DEADLINE;
+let openedAt = null; // by a clock that goes on while the computer sleeps
+let heardAt = null;
+let overdueLooks = 0;
+let asked = null; // the header fields of the last request
+let answered = null;
+let attempt = null; // its step, while there is no answer
+let failed = null; // the step of one that has failed, where others like it are counted
+let why = 'getAgain'; // the next one is made
+let isExplained = false; // how there can be a result
+let timeout = null; // the step of a message that looks like one
+let returning = null; // a timer
 
-/** `onState` is told each new state, `onMessage` each message's text. */
-export function tellOf({ onState, onMessage }) {
-  tell = { onState, onMessage };
+/** `onState` is told each state, `onMessage` each text, `onRequest` of each request. */
+export function tellOf(listeners) {
+  tell = listeners;
 }
 
-/** The seconds until the timeout, or null if no stream is open. */
-export function secondsLeft() {
-  return openedAt === null ? null : timeoutSeconds - (Date.now() - openedAt) / 1000;
+/** The seconds that the stream is open, or null. */
+export function secondsOpen() {
+  return openedAt && (Date.now() - openedAt) / 1000;
 }
 
-/** Places the order, as soon as this tab may have a connection. */
-export async function placeOrder() {
-  if (state !== 'timed-out') forgetPayment(); // what was paid after a timeout is kept for this waiter
+export function placeOrder() {
+  forgetPayment();
+  lastEventId = '';
+  connect();
+}
+
+/** Connects as soon as this tab may have a connection. */
+async function connect() {
+  const mine = (ticket = takeTicket());
+  source = null;
   enter('connecting');
-  lastEventId = null;
-  ticket = takeTicket();
-  while (!(await mayConnect(ticket))) {
+  while (ticket === mine && !(await mayConnect(mine))) {
     enter('crowded');
     await somebodyLeft();
   }
+  if (ticket !== mine) return; // the page was left meanwhile
   enter('connecting');
-  drawRequest();
-  listen(new EventSource(waitUrl));
+  if (lastEventId === '') begin();
+  if (!element('native').checked || lastEventId !== '') return comeBack();
+  listen((source = new EventSource(waitUrl)));
+  onRequest({ detail: {} }); // of which it does not tell
 }
 
-/** Closes, and comes back as late as a browser would. */
-export function loseConnection() {
-  source.close();
-  drop();
-  comeBackLater();
-}
-
-/** Finds out whether the line has died in silence. */
-export function checkLine() {
-  if (secondsLeft() < OVERDUE_SECONDS) comeBack();
-}
-
-/** Leaves the page, which may go into the back/forward cache: nobody reads there what the server pushes. */
-export function leave() {
-  source?.close();
-}
-
-/** Comes back from there, and asks what has happened meanwhile. */
-export function comeBackToPage() {
-  if (isOver() || state === 'crowded') return;
-  ticket = takeTicket();
-  comeBack();
-}
-
-function isOver() {
-  return state === 'paid' || state === 'timed-out';
-}
-
-/** Comes back at once, since somebody looks. */
-export function hurry() {
-  if (state === 'reconnecting') comeBack();
-}
-
-function comeBackLater() {
-  returning = setTimeout(comeBack, USUAL_RETRY);
-}
-
-/** Comes back with the last event ID, which a script cannot give to an EventSource. */
-function comeBack() {
-  clearTimeout(returning);
-  source.close();
-  if (openedAt !== null) drop();
-  listen(new FetchedEventSource(waitUrl, lastEventId));
-}
-
-function listen(newSource) {
-  source = newSource;
+function listen(source) {
+  source.addEventListener('request', onRequest);
+  source.addEventListener('head', ({ detail }) => (answered = detail));
+  source.addEventListener('line', onLine);
+  source.addEventListener('comment', onComment);
   source.addEventListener('open', onOpen);
-  source.addEventListener('waiting', (opening) => (lastEventId = opening.lastEventId));
+  source.addEventListener('waiting', onWaiting);
   source.addEventListener('message', onMessage);
   source.addEventListener('finish', onFinish);
   source.addEventListener('error', onError);
-  source.addEventListener('comment', () => record('heartbeat'));
+}
+
+// What is sent, and what comes
+
+function onRequest({ detail: headers }) {
+  tell.onRequest();
+  [asked, answered] = [headers, null];
+  attempt = isLast(failed) ? null : drawRequest();
+}
+
+function drawRequest() {
+  showRequest(waitUrl, asked);
+  const id = asked['Last-Event-ID'];
+  return record(id ? why : 'get', id && { label: `Last-Event-ID: ${id}` }).leave();
+}
+
+function arrive() {
+  (attempt ?? drawRequest()).arrive();
+  if (answered) showHead(answered);
+  attempt = failed = null;
 }
 
 function onOpen() {
-  if (!requestIsDrawn) drawRequest();
-  requestIsDrawn = false;
+  arrive();
   record('open');
-  openedAt = Date.now();
+  openedAt = heardAt = Date.now();
+  [why, deadline, timeout, overdueLooks, isExplained] = ['getAgain', FIRST_DEADLINE, null, 0, false];
   enter('waiting');
 }
 
+function onLine({ detail }) {
+  heardAt = Date.now();
+  retry = source.retry ?? retry;
+  showLine(detail);
+}
+
+function onWaiting({ lastEventId: id }) {
+  lastEventId = id;
+  record('opening', { label: `event:waiting id:${id} retry:${retry}` });
+}
+
+function onComment({ detail: comment }) {
+  const settled = SETTLED.exec(comment);
+  if (!settled) return record('heartbeat');
+  const at = Date.now() - settled[1] * 1000;
+  takePayment();
+  isExplained = true;
+  if (!knowsPayback(at)) record('earlier', { at, note: `:${comment}` });
+}
+
 function onMessage({ data }) {
-  lastText = data;
+  const isTimeout = data === TIMEOUT_TEXT;
+  if (!isTimeout) explain();
+  const step = record('message', { label: `data:${shorten(data)}` });
+  timeout = isTimeout ? step : null;
   tell.onMessage(data);
-  const label = `data:${shorten(data)}`;
-  if (data === TIMEOUT_TEXT) return record('timeout', { label });
-  if (!hasPaid()) record('elsewhere');
-  record('message', { label });
+}
+
+/** Somebody has paid: this page, or another. */
+function explain(details) {
+  if (!isExplained && !takePayment()) record('elsewhere', details);
 }
 
 function onFinish({ data, lastEventId: id }) {
-  record('finish', { note: `id:${id} data:${data}` });
+  if (timeout) explain({ before: timeout });
+  record('finish', { label: `event:finish id:${id} data:${data}` });
   end('paid');
 }
 
-/**
- * The stream has ended, or a request for it has failed. After a timeout that is all; it is decided only here, since
- * a payback may have the same words for its text, and is followed by `finish`.
- */
-function onError() {
-  if (lastText === TIMEOUT_TEXT) return end('timed-out');
+/** A timeout is decided only here: a payback may have the same text, and is followed by `finish`. */
+function onError({ detail: how }) {
+  if (how === 'ended') showEnd();
+  if (timeout) return timeOut();
+  if (openedAt) recordLoss(how === 'ended' ? how : 'lost');
+  else if (attempt === null) failed.again();
+  else if (how === 'refused') refuse();
+  else fail();
+  if (isOver()) return source.close();
   drop();
-  // An answer other than an event stream, a proxy's 502 say, makes an EventSource give up. This page does not.
-  if (source.readyState === EventSource.CLOSED) comeBackLater();
+  if (how !== 'late') return comeBackLater();
+  deadline = Math.min(2 * deadline, LAST_DEADLINE);
+  comeBack();
+}
+
+/** An EventSource gives up. This page does so only after 204, which is meant so. */
+function refuse() {
+  const { status, statusText } = answered;
+  const step = status === 204 ? 'noContent' : 'noStream';
+  arrive();
+  failed = record(step, { label: `${status} ${statusText}` });
+  if (status === 204 && !isOver()) end('stopped');
+}
+
+function fail() {
+  attempt.fail('unanswered');
+  failed = attempt;
+}
+
+function timeOut() {
+  timeout.become('timeout');
+  record('timedOut');
+  end('timed-out');
 }
 
 function end(how) {
   source.close();
   record('close');
   openedAt = null;
-  lastText = null;
   giveBack(ticket);
   enter(how);
 }
 
 function drop() {
-  record(openedAt !== null || requestIsDrawn ? 'lost' : 'unanswered');
   openedAt = null;
-  requestIsDrawn = false;
   enter('reconnecting');
-}
-
-function drawRequest() {
-  if (lastEventId === null) record('get');
-  else record('getAgain', { note: `Last-Event-ID: ${lastEventId}` });
-  requestIsDrawn = true;
 }
 
 function enter(newState) {
   state = newState;
   tell.onState(state);
+}
+
+export function isOver() {
+  return ['paid', 'timed-out', 'stopped'].includes(state);
+}
+
+// Going and coming back
+
+/** Closes, and comes back as late as a browser would. */
+export function loseConnection() {
+  recordLoss('lost');
+  drop();
+  comeBackLater();
+}
+
+function recordLoss(how) {
+  record(how, { note: `retry:${retry}` });
+}
+
+function comeBackLater() {
+  source.close();
+  returning = setTimeout(comeBack, retry);
+}
+
+/** Comes back by hand: a script cannot give an EventSource the last event ID. */
+function comeBack() {
+  clearTimeout(returning);
+  source?.close();
+  if (attempt) fail();
+  openedAt = null;
+  listen((source = new FetchedEventSource(waitUrl, lastEventId, deadline)));
+}
+
+/** Somebody looks. Nothing tells a quiet line from a dead one, but to ask anew. */
+export function look() {
+  if (document.hidden || source === null) return;
+  if (state === 'waiting') why = 'lookAgain';
+  if (state === 'waiting' || state === 'reconnecting') comeBack();
+}
+
+/** Whether the line has died in silence, or the browser's EventSource has stopped without a word. */
+export function checkLine() {
+  const isOpening = state === 'connecting' || state === 'waiting';
+  if (isOpening && source?.readyState === EventSource.CLOSED) return onError({});
+  overdueLooks = openedAt && isOverdue() ? overdueLooks + 1 : 0;
+  if (overdueLooks >= OVERDUE_LOOKS) loseConnection();
+}
+
+function isOverdue() {
+  const isHeard = heartbeatSeconds > 0 && source instanceof FetchedEventSource;
+  const silent = (Date.now() - heardAt) / 1000;
+  return (isHeard && silent > 2 * heartbeatSeconds + OVERDUE_SECONDS) || secondsOpen() > timeoutSeconds + OVERDUE_SECONDS;
+}
+
+/** Nobody reads what is pushed to a page in the back/forward cache. */
+export function leave() {
+  if (isOver()) return;
+  clearTimeout(returning);
+  source?.close();
+  source = null;
+  if (openedAt) record('left');
+  openedAt = null;
+  giveBack(ticket);
+  ticket = null;
+}
+
+export function comeBackToPage() {
+  if (!isOver()) connect();
+}
+
+/** As an EventSource would that was not closed. */
+export function comeBackAfterFinish() {
+  [lastEventId, why] = [FINISH_ID, 'stray'];
+  comeBack();
 }

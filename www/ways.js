@@ -1,5 +1,6 @@
 // Other ways to take part: the lines for a terminal, and the code for a phone.
 
+import { element, make } from './dom.js';
 import { needsToken, payUrl, waitUrl } from './order.js';
 import { qrPath, qrRows } from './qr.js';
 import { showWord } from './words.js';
@@ -7,11 +8,9 @@ import { showWord } from './words.js';
 /** Hosts that mean this computer to whoever uses them. */
 const LOOPBACK = /^((.*\.)?localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\])$/;
 
-const element = (id) => document.getElementById(id);
 const bearer = needsToken ? ' -H "Authorization: Bearer TOKEN"' : '';
 const payLine = `curl${bearer} ${payUrl}`;
 
-/** Fills both panels, and the notice about the token. */
 export function showWays() {
   const field = needsToken ? 'Authorization: Bearer TOKEN\\r\\n' : '';
   showLines('wait-lines', [`curl -N ${waitUrl}`, netcat(waitUrl, '')]);
@@ -28,14 +27,13 @@ function netcat({ protocol, hostname, port, pathname }, field) {
 }
 
 function showLines(id, lines) {
-  element(id).replaceChildren(...lines.filter(Boolean).map(lineToCopy));
+  element(id).append(...lines.filter(Boolean).map(lineToCopy));
 }
 
 function lineToCopy(text) {
-  const item = document.createElement('li');
-  const code = document.createElement('code');
-  code.textContent = text;
-  const button = document.createElement('button');
+  const item = make('li');
+  const code = make('code', '', text);
+  const button = make('button');
   showWord(button, 'copy');
   button.addEventListener('click', () => copy(code, button));
   item.append(code, button);

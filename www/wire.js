@@ -1,74 +1,96 @@
-// The wire: the stream's own bytes, line by line, as a second waiter of the order receives them.
+// The wire: what goes over it from the first byte, line by line, each with its time and the step that it makes. Each kind
+// of line is explained where it first comes, and again where somebody looks.
 
-import { record } from './diagram.js';
-import { waitUrl } from './order.js';
-import { FetchedEventSource, splitField } from './stream.js';
-import { giveBack, mayConnect, takeTicket } from './tabs.js';
+import { clock, point } from './diagram.js';
+import { element, make, reveal } from './dom.js';
 import { showWord } from './words.js';
 
-/** How long this waiter may outlive the page's own, so that its last lines still arrive. */
-const LINGER_MS = 1000;
-
 const HINTS = { event: 'hintEvent', id: 'hintId', retry: 'hintRetry', data: 'hintData', '': 'hintComment' };
+const MOST_LINES = 300;
 
-const panel = document.getElementById('wire');
-const lines = document.getElementById('lines');
+const lines = element('lines');
+const stepOf = new WeakMap();
+const explained = new Set();
 
-let ticket = null;
-let source = null;
-let lingering = null;
+let unclaimed = []; // what has come since the last step
+let lastStep = null;
 
-/** Opens the second waiter, if the panel is open and has none. */
-export async function openWire() {
-  if (!panel.open || ticket !== null) return;
-  const mine = (ticket = takeTicket());
-  lines.replaceChildren();
-  const isFree = await mayConnect(mine);
-  if (ticket !== mine) return; // closed meanwhile
-  if (isFree) listen();
-  else endWith('crowded');
+/** What a script cannot see, but knows: it has asked for it. The browser adds fields of its own. */
+export function showRequest(url, headers) {
+  explained.clear();
+  addLine('request', `GET ${url.pathname} HTTP/1.1`, 'hintRequest');
+  addLine('request', `Host: ${url.host}`, 'hintMore');
+  for (const [name, value] of Object.entries(headers)) {
+    addLine('request', `${name}: ${value}`, name === 'Last-Event-ID' ? 'hintLastId' : 'hintMore');
+  }
 }
 
-export function closeWire() {
-  clearTimeout(lingering);
-  source?.close();
-  source = null;
-  giveBack(ticket);
-  ticket = null;
+export function showHead({ status, statusText, headers }) {
+  addLine('head', `HTTP/1.1 ${status} ${statusText}`, 'hintStatus');
+  for (const [name, value] of headers) {
+    addLine('head', `${name}: ${value}`, name === 'content-type' ? 'hintType' : 'hintField');
+  }
 }
 
-/** The page's own waiter is gone; this one, if it is there already, may still hear its last lines. */
-export function closeWireSoon() {
-  lingering = setTimeout(closeWire, source === null ? 0 : LINGER_MS);
+/** An empty line that completes nothing belongs to what was before it. */
+export function showLine({ line, name, event }) {
+  const item = addLine('line', line, line === '' ? 'hintBlank' : HINTS[name] ?? 'hintField');
+  if (line !== '' || event || unclaimed.length > 1) return;
+  claim([item], lastStep);
+  item.classList.toggle('marked', item.previousSibling.classList.contains('marked'));
 }
 
-function listen() {
-  record('second');
-  source = new FetchedEventSource(waitUrl, null);
-  source.addEventListener('line', ({ data }) => addLine('line', data, hintFor(data)));
-  source.addEventListener('comment', () => record('secondHeartbeat'));
-  source.addEventListener('error', () => endWith('hintEnd'));
-}
-
-/** Once is enough: the page's own waiter shows how a browser comes back. */
-function endWith(hint) {
-  addLine('end', '', hint);
-  closeWire();
-}
-
-function hintFor(line) {
-  return line === '' ? 'hintBlank' : HINTS[splitField(line)[0]];
+export function showEnd() {
+  addLine('end', '', 'endOfStream');
 }
 
 function addLine(kind, text, hint) {
-  const line = document.createElement('li');
-  line.className = kind;
-  line.tabIndex = 0;
-  const bytes = document.createElement('code');
-  bytes.textContent = text;
-  const explanation = document.createElement('span');
-  showWord(explanation, hint);
-  line.append(bytes, explanation);
-  lines.append(line);
-  lines.scrollTop = lines.scrollHeight;
+  const item = make('li', kind);
+  const why = make('span', 'why');
+  showWord(why, hint);
+  item.append(make('time', '', clock()), make('code', '', text), why);
+  item.tabIndex = -1;
+  item.classList.toggle('first', !explained.has(hint));
+  explained.add(hint);
+  unclaimed.push(item);
+  lines.append(item);
+  if (lines.children.length > MOST_LINES) lines.firstChild.remove();
+  reveal(lines, item);
+  return item;
 }
+
+/** What has come since the last step makes this one; but a comment alone says that something was earlier. */
+function claimFor({ detail: step }) {
+  const { from, to } = step.shape;
+  if (step.name === 'earlier') return claim(unclaimed.slice(-1), step);
+  if (from === 'platform' || to === 'platform') return;
+  claim(unclaimed, step);
+  lastStep = step;
+}
+
+function claim(items, step) {
+  items.forEach((item) => stepOf.set(item, step));
+  unclaimed = unclaimed.filter((item) => !stepOf.has(item));
+}
+
+function mark({ detail: step }) {
+  for (const item of lines.children) item.classList.toggle('marked', stepOf.get(item) === step);
+  const marked = lines.querySelectorAll('.marked');
+  if (marked.length === 0) return;
+  reveal(lines, marked[marked.length - 1]);
+  reveal(lines, marked[0]);
+}
+
+function pressKey(press) {
+  const line = document.activeElement;
+  const near = { ArrowUp: line.previousElementSibling, ArrowDown: line.nextElementSibling };
+  const next = line === lines ? lines.lastChild : near[press.key];
+  if (!next || !(press.key in near)) return;
+  press.preventDefault();
+  next.focus();
+}
+
+lines.addEventListener('keydown', pressKey);
+lines.addEventListener('focusin', ({ target }) => stepOf.has(target) && point(stepOf.get(target)));
+element('view').addEventListener('recorded', claimFor);
+element('view').addEventListener('pointed', mark);

@@ -5,7 +5,7 @@
 //! that can be cut off. But what stands before a mark was on disk, and somebody may have been told;
 //! if that is damaged, no guess is good enough.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use super::record::{self, Format, HEADERS, MAX_LINE, Record, SYNCED};
 
@@ -25,14 +25,12 @@ pub struct Sound {
 /// What is said of a file that is something else.
 pub const NO_JOURNAL: &str = "this is no journal, and is left alone: name another file";
 
-/// Hands over the records of a journal, as far as it is sound. A line is read as a whole, however
-/// long damage has made it.
+/// Hands over the records of a journal, as far as it is sound.
 pub fn replay(mut file: impl BufRead, mut apply: impl FnMut(Record)) -> io::Result<Sound> {
     let mut sound = Sound::default();
     let (mut format, mut damaged, mut line) = (Format::default(), None, Vec::new());
     for number in 1.. {
-        line.clear();
-        let length = file.read_until(b'\n', &mut line)? as u64;
+        let length = read_line(&mut file, &mut line)?;
         if number == 1 && !HEADERS.iter().any(|(it, _)| it.as_bytes().starts_with(&line)) {
             return Err(io::Error::other(NO_JOURNAL));
         }
@@ -51,6 +49,16 @@ pub fn replay(mut file: impl BufRead, mut apply: impl FnMut(Record)) -> io::Resu
         }
     }
     Ok(sound)
+}
+
+/// Reads the next line, or as much of it as is longer than any: then the rest is read too, but not kept,
+/// however long damage has made it. Its length in bytes.
+fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
+    line.clear();
+    let length = file.take(MAX_LINE as u64 + 1).read_until(b'\n', line)?;
+    let rest =
+        if length > MAX_LINE && !line.ends_with(b"\n") { file.skip_until(b'\n')? } else { 0 };
+    Ok((length + rest) as u64)
 }
 
 /// Whether somebody may have been told that everything up to this line is on disk. A mark says so;
@@ -118,6 +126,22 @@ mod tests {
             assert_eq!(handed_over, [line.as_str()], "nothing behind the damage");
             assert_eq!(damaged((journal + MARK).as_bytes()), 5);
         }
+    }
+
+    /// A file that hands out one line without an end, and counts what is asked of it at once.
+    #[test]
+    fn of_a_line_that_damage_has_made_endless_no_more_is_kept_than_a_line_can_have() {
+        let (mut line, behind) = (Vec::new(), b"next\n".as_slice());
+        let endless = vec![0; 100 * MAX_LINE];
+        let mut file = [&endless[..], b"807c382b synced\n", behind].concat();
+        let mut rest = &file[..];
+        let length = read_line(&mut rest, &mut line).unwrap();
+        assert_eq!((length, rest), ((endless.len() + 16) as u64, behind));
+        assert!(line.capacity() <= 4 * MAX_LINE, "{}", line.capacity());
+        // A mark that begins where a line has to end is none.
+        file.drain(..endless.len() - MAX_LINE - 1);
+        let journal = [HEADER.as_bytes(), &file].concat();
+        assert_eq!(read(&journal).1.unwrap().damaged, None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Answer, PATIENCE, os, request};
+use super::{Answer, PATIENCE, os, request, settled_ago};
 
 /// Long enough for the server to read one piece before it gets the next.
 const BETWEEN_PIECES: Duration = Duration::from_millis(1);
@@ -147,7 +147,7 @@ impl Client {
         self.received.clone()
     }
 
-    fn try_exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
+    pub fn try_exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let deadline = Instant::now() + PATIENCE;
         while self.received.len() < length {
             self.try_more(deadline)?;
@@ -184,7 +184,8 @@ impl Client {
     }
 }
 
-/// An open event stream: its head, the round that its opening names, and what comes after that.
+/// An open event stream: its head, the round that its opening names, and what comes after that: frames, without the
+/// comment that says how long ago an order was settled.
 pub struct Stream {
     pub head: Answer,
     pub round: u64,
@@ -226,5 +227,6 @@ impl Stream {
 }
 
 fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).expect("an event stream is UTF-8")
+    let text = String::from_utf8(bytes).expect("an event stream is UTF-8");
+    text.split_inclusive('\n').filter(|line| settled_ago(line).is_none()).collect()
 }

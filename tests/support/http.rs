@@ -3,6 +3,8 @@
 use std::io;
 use std::str;
 
+use super::SETTLED;
+
 /// One whole answer.
 pub struct Answer {
     pub status: u16,
@@ -44,12 +46,13 @@ impl Answer {
 
     /// The bytes as they came, the date masked: the same for every run.
     pub fn masked(&self) -> String {
-        mask_date(&self.raw)
+        mask_times(&self.raw)
     }
 }
 
-/// Puts `…` in the place of each date, which must have the form of RFC 9110, section 5.6.7.
-pub fn mask_date(raw: &[u8]) -> String {
+/// Puts `…` in the place of each date, which must have the form of RFC 9110, section 5.6.7, and of how long ago an order
+/// was settled.
+pub fn mask_times(raw: &[u8]) -> String {
     const NAME: &str = "Date: ";
     let text = str::from_utf8(raw).expect("UTF-8");
     let mask = |line: &str| match line.strip_prefix(NAME) {
@@ -57,9 +60,19 @@ pub fn mask_date(raw: &[u8]) -> String {
             assert!(looks_like_a_date(date.trim_end()), "not a date: {date:?}");
             format!("{NAME}…{}", &date[date.trim_end().len()..])
         }
+        None if settled_ago(line).is_some() => SETTLED.to_owned(),
         None => line.to_owned(),
     };
     text.split_inclusive('\n').map(mask).collect()
+}
+
+/// The seconds in the comment before a result that was there already: `:settled 12.345 s ago`.
+pub fn settled_ago(line: &str) -> Option<f64> {
+    let seconds = line.strip_prefix(":settled ")?.strip_suffix(" s ago\n")?;
+    let (whole, thousandths) = seconds.split_once('.')?;
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
+    let is_one = is_number(whole) && is_number(thousandths) && thousandths.len() == 3;
+    seconds.parse().ok().filter(|_| is_one)
 }
 
 /// Has it the shape of `Sun, 06 Nov 1994 08:49:37 GMT`?

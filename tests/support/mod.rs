@@ -3,33 +3,38 @@
 //! Each file in `tests/` is a program of its own that says `mod support;` and uses a part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod browser;
+pub mod cgroup;
 pub mod client;
 pub mod disk;
 pub mod event_source;
 pub mod folder;
 pub mod http;
 pub mod json;
+pub mod lesson;
 pub mod network;
 pub mod os;
 pub mod program;
 pub mod properties;
 pub mod proxy;
 pub mod readme;
+pub mod relay;
 pub mod server;
 pub mod slow_line;
 pub mod sse;
 pub mod tampering;
 pub mod tool;
-pub mod webdriver;
 
+pub use cgroup::Cgroup;
 pub use client::{Client, Stream};
 pub use disk::SmallDisk;
 pub use folder::Folder;
-pub use http::{Answer, mask_date, request};
+pub use http::{Answer, mask_times, request, settled_ago};
+pub use lesson::Lesson;
 pub use network::own_network;
 pub use program::Program;
 pub use server::Server;
-pub use tool::{skipped, tool};
+pub use tool::{skipped, strace, tool};
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -49,6 +54,8 @@ pub const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nDate: …\r\n\
 pub const OPENING: &str = "event:waiting\nid:0\nretry:1000\ndata\n\n";
 pub const HEARTBEAT: &str = ":\n\n";
 pub const PAID: &str = "data:支付成功\n\nevent:finish\nid:6666\ndata:哈哈\n\n";
+/// Before `PAID`, where that was so before somebody asked; its age masked.
+pub const SETTLED: &str = ":settled … s ago\n";
 pub const TIMED_OUT: &str = "data:timeout!!\n\n";
 pub const NO_ROOM: &str = "retry:5000\n\n";
 

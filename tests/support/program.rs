@@ -88,6 +88,28 @@ impl Program {
         status
     }
 
+    /// Waits until it listens on a TCP port of 127.0.0.1; `None` if it ends instead.
+    pub fn wait_for_port(&mut self) -> Option<u16> {
+        eventually(&format!("a port of process {}", self.pid()), || match self.listening_port() {
+            None if self.has_ended() => Some(None),
+            port => port.map(Some),
+        })
+    }
+
+    fn listening_port(&self) -> Option<u16> {
+        let links = fs::read_dir(format!("/proc/{}/fd", self.pid())).ok()?.flatten();
+        let files: Vec<_> = links.flat_map(|link| fs::read_link(link.path())).collect();
+        let is_own = |inode: &str| files.contains(&format!("socket:[{inode}]").into());
+        // proc_net(5): sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
+        let sockets = fs::read_to_string(format!("/proc/{}/net/tcp", self.pid())).ok()?;
+        sockets.lines().find_map(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let (port, state, inode) = (fields[1].strip_prefix("0100007F:")?, fields[3], fields[9]);
+            let is_listening = state == "0A" && is_own(inode);
+            u16::from_str_radix(port, 16).ok().filter(|_| is_listening)
+        })
+    }
+
     /// A file of its folder in /proc.
     pub fn proc(&self, file: &str) -> String {
         let path = format!("/proc/{}/{file}", self.pid());

@@ -95,3 +95,50 @@ impl Parser {
         Some(Event { kind, data, last_event_id: self.last_event_id.clone() })
     }
 }
+
+/// What a browser dispatches: type, data, last event ID.
+pub type Dispatched = (&'static str, &'static str, &'static str);
+
+/// The examples of WHATWG HTML, section 9.2.6, and what its grammar says at the edges.
+pub const STREAMS: &[(&str, &[Dispatched])] = &[
+    ("data: YHOO\ndata: +2\ndata: 10\n\n", &[("message", "YHOO\n+2\n10", "")]),
+    (
+        ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n",
+        &[
+            ("message", "first event", "1"),
+            ("message", "second event", ""),
+            ("message", " third event", ""),
+        ],
+    ),
+    ("data\n\ndata\ndata\n\ndata:", &[("message", "", ""), ("message", "\n", "")]),
+    ("data:test\n\ndata: test\n\n", &[("message", "test", ""), ("message", "test", "")]),
+    (
+        "data:a\r\rdata:b\r\n\r\ndata:c\n\n",
+        &[("message", "a", ""), ("message", "b", ""), ("message", "c", "")],
+    ),
+    ("\u{feff}data:after a BOM\n\n", &[("message", "after a BOM", "")]),
+    ("\u{feff}\u{feff}data:only one\n\n", &[]),
+    ("data:a\n\u{feff}data:not at the start\n\n", &[("message", "a", "")]),
+    ("event:pay\ndata:a\n\ndata:b\n\n", &[("pay", "a", ""), ("message", "b", "")]),
+    ("event:no data\n\ndata:b\n\n", &[("message", "b", "")]),
+    ("id:1\ndata:a\n\nid:2\0\ndata:b\n\n", &[("message", "a", "1"), ("message", "b", "1")]),
+    ("id:1\n\ndata:a\n\n", &[("message", "a", "1")]),
+    ("Data:a\nfoo:b\n data:c\n\n", &[]),
+    ("data:never ended\n", &[]),
+    ("id:1\ndata:a\n\nid:2\ndata:b\n", &[("message", "a", "1")]),
+    ("retry:1000\nretry:1s\nretry:-1\nretry\ndata:a\n\nretry:a\nbc\n", &[("message", "a", "")]),
+    ("data:a\u{2028}b\u{0}c\n\n", &[("message", "a\u{2028}b\u{0}c", "")]),
+    (
+        "data:支付成功\n\nevent:finish\nid:6666\ndata:哈哈\n\n",
+        &[("message", "支付成功", ""), ("finish", "哈哈", "6666")],
+    ),
+];
+
+pub fn events(dispatched: &[Dispatched]) -> Vec<Event> {
+    let event = |(kind, data, id): &Dispatched| Event {
+        kind: (*kind).into(),
+        data: (*data).into(),
+        last_event_id: (*id).into(),
+    };
+    dispatched.iter().map(event).collect()
+}

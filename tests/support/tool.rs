@@ -4,9 +4,12 @@ use std::env;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Debian's packages, where they have another name than the program.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 11] = [
+    ("WebKitWebDriver", "webkit2gtk-driver"),
+    ("Xvfb", "xvfb"),
     ("chromedriver", "chromium-driver"),
     ("ip", "iproute2"),
     ("kubectl", "kubernetes-client"),
@@ -27,6 +30,17 @@ pub fn tool(name: &str) -> Option<PathBuf> {
         skipped(&format!("{name} is not installed: apt-get install {package}"));
     }
     found
+}
+
+/// The path of strace, where it may trace.
+pub fn strace() -> Option<PathBuf> {
+    let strace = tool("strace")?;
+    let permitted = Command::new(&strace).args(["-o", "/dev/null", "true"]).output();
+    if !permitted.is_ok_and(|output| output.status.success()) {
+        skipped("strace may not trace here: run the tests where ptrace(2) is allowed");
+        return None;
+    }
+    Some(strace)
 }
 
 /// Says why a test proves nothing on this machine, and what would change that; where everything must be tested, that is

@@ -1,0 +1,142 @@
+//! What memory and processes there are, and the one rule that divides them.
+//!
+//! First comes the program itself. Of the rest, an eighth is for connections, half for waiters and three
+//! eighths for results: each has its own, so that who waits can't keep a payment out, nor who pays a
+//! browser, nor slow clients either of them.
+//!
+//! What each costs was measured in a control group, with what the kernel takes for it; `tests/storm.rs`
+//! measures it anew. It is reckoned with the most that a client can have kept: who they are is theirs to
+//! choose, and what they can't do is to have the kernel end the server.
+
+use crate::order::OrderResult;
+use crate::{cgroup, os};
+
+/// In bytes, like all that follows. At rest it takes 0.3 to 0.8 MiB; then there is what the log and the
+/// journal have not written yet, streams that linger, and what the heap wastes.
+const PROGRAM: usize = 1536 * 1024;
+/// With the longest request in its buffer 54 to 58 KiB, of which the kernel takes 20.
+const THREAD: usize = 60 * 1024;
+/// 12 KiB to be received, 64 KiB to be sent: what a listener's connections may have (`os::Buffers`).
+const THREAD_SOCKET: usize = 76 * 1024;
+/// 1,540 to 1,640, of which the kernel takes 1,256, for a file.
+const WAITER: usize = 1700;
+/// The socket itself, and a page with what its peer has sent.
+const WAITER_SOCKET: usize = 2500 + 4096;
+/// And its text: 320 to 350 without one, 520 with 100 bytes, 1,310 with 1,000 and 4,460 with 4,096.
+const RESULT: usize = 480;
+
+/// Threads that are not for connections: they wait for signals, deadlines, the log and the disk.
+const OTHER_THREADS: usize = 4;
+/// Processes that are left to others in the same container: runc has so many threads before it becomes
+/// the health check.
+const OTHER_PROCESSES: usize = 6;
+/// Connections are served with fewer, but one at a time.
+const FEWEST_THREADS: usize = 3;
+
+/// What there is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// In bytes.
+    pub memory: Option<usize>,
+    /// Whether the kernel's memory for sockets is part of it.
+    pub counts_sockets: bool,
+    pub processes: usize,
+}
+
+impl Budget {
+    /// So much memory, or what the control group allows, and what processes it does.
+    pub fn new(memory: Option<usize>) -> Budget {
+        // Where somebody has said how much, nobody knows who counts.
+        let limit = memory.map(|bytes| (bytes, true)).or_else(cgroup::memory);
+        let (memory, counts_sockets) = limit.unzip();
+        let processes = cgroup::processes().unwrap_or(usize::MAX).min(os::process_limit());
+        Budget { memory, counts_sockets: counts_sockets.unwrap_or(false), processes }
+    }
+
+    /// How many threads may be for connections, those that accept them included.
+    pub fn threads(&self) -> usize {
+        let others = OTHER_THREADS + OTHER_PROCESSES.min(self.processes / 2);
+        let threads = self.processes.saturating_sub(others);
+        threads.min(self.eighths(1) / self.thread()).max(FEWEST_THREADS)
+    }
+
+    /// How many may wait.
+    pub fn waiters(&self) -> usize {
+        self.eighths(4) / self.waiter()
+    }
+
+    /// How many may linger that were ended: they cost as much, out of what the program has.
+    pub fn lingering(&self) -> usize {
+        self.waiters() / 8 + 1
+    }
+
+    /// How many bytes the results may take that are remembered. A quarter of them is for those that were
+    /// written to somebody: see [`Limits::results`](crate::orders::Limits::results).
+    pub fn results(&self) -> usize {
+        self.eighths(3)
+    }
+
+    /// What so much of each takes, with the program itself.
+    pub fn used(&self, connections: usize, waiters: usize, results: usize) -> usize {
+        PROGRAM + connections * self.thread() + waiters * self.waiter() + results
+    }
+
+    fn eighths(&self, count: usize) -> usize {
+        self.memory.map_or(usize::MAX, |bytes| bytes.saturating_sub(PROGRAM) / 8 * count)
+    }
+
+    fn thread(&self) -> usize {
+        THREAD + if self.counts_sockets { THREAD_SOCKET } else { 0 }
+    }
+
+    fn waiter(&self) -> usize {
+        WAITER + if self.counts_sockets { WAITER_SOCKET } else { 0 }
+    }
+}
+
+/// What a result takes that is remembered.
+pub fn cost(result: &OrderResult) -> usize {
+    RESULT + result.own_len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: Budget = Budget { memory: Some(8 << 20), counts_sockets: false, processes: 16 };
+
+    #[test]
+    fn what_is_divided_is_all_there_is_and_no_more() {
+        for counts_sockets in [false, true] {
+            for memory in [8, 64, 1024].map(|mib| mib << 20) {
+                let budget = Budget { memory: Some(memory), counts_sockets, processes: usize::MAX };
+                let (threads, waiters, results) =
+                    (budget.threads(), budget.waiters(), budget.results());
+                let used = budget.used(threads, waiters, results);
+                assert!(used <= memory, "{budget:?}: {used}");
+                assert!(used >= memory - memory / 16, "{budget:?}: {used}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_eight_mebibytes_and_sixteen_processes_there_is_room_for_everybody() {
+        assert_eq!((SMALL.threads(), SMALL.waiters()), (6, 2004));
+        assert_eq!(SMALL.results() / cost(&OrderResult::default()), 5324);
+        let v2 = Budget { counts_sockets: true, ..SMALL };
+        assert_eq!((v2.threads(), v2.waiters(), v2.results()), (6, 410, SMALL.results()));
+    }
+
+    #[test]
+    fn without_a_limit_there_is_none() {
+        let none = Budget { memory: None, counts_sockets: false, processes: usize::MAX };
+        assert!(none.threads() > 1 << 40 && none.waiters() > 1 << 40);
+        assert_eq!(none.results(), usize::MAX);
+    }
+
+    #[test]
+    fn however_little_there_is_connections_are_served() {
+        let least = Budget { memory: Some(1), counts_sockets: true, processes: 1 };
+        assert_eq!((least.threads(), least.waiters(), least.results()), (3, 0, 0));
+    }
+}

@@ -27,14 +27,18 @@ const READ_SIZE: usize = 1024;
 /// Serves a connection until it is over, or parked. No step may take longer than `patience`.
 pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
     let (stream, waits) = (slot.stream(), || slot.set_idle(true));
-    // It has been there for a while before it was accepted, if its first bytes have not come yet.
-    let deadline = Instant::now() + (IDLE_TIMEOUT - os::DEFERRED).min(patience);
+    let mut received = vec![0; READ_SIZE];
+    let first = os::receive_now(stream, &mut received);
+    received.truncate(*first.as_ref().unwrap_or(&0));
+    // It was accepted with its first bytes; or without any, and then has been there for a while.
+    let idle = IDLE_TIMEOUT - if first.is_ok() { Duration::ZERO } else { os::DEFERRED };
+    let deadline = Instant::now() + idle.min(patience);
     let mut connection = Connection {
         app,
         slot: &slot,
         patience,
         stream: DeadlineStream { stream, deadline, is_last: false, waits: &waits },
-        received: Vec::with_capacity(READ_SIZE),
+        received,
         awaited: Some(Part::Start),
     };
     let Err(Wait(order, last_event_id)) = connection.run() else { return };

@@ -16,13 +16,14 @@ use support::json::Json;
 use support::server::{BINARY, orderpay};
 use support::{
     Client, Folder, OPENING, PAID, Program, Server, SmallDisk, eventually, os, own_network,
-    skipped, stays_true, tool,
+    request, skipped, stays_true, tool,
 };
 
 const RECIPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recipes");
 /// Where `.ci/run` installs what a file of Kubernetes is checked with, and what reads YAML.
 const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/.tools/python");
 const SIGSYS: i32 = 31;
+const TOKEN: &str = "s3cret";
 
 fn recipe(name: &str) -> String {
     fs::read_to_string(format!("{RECIPES}/{name}")).expect(name)
@@ -53,10 +54,32 @@ fn words(list: &Json) -> Vec<String> {
     list.list().iter().map(|it| it.text().to_owned()).collect()
 }
 
-/// A server that is started with these arguments, with a folder in the place of the mount at `/journal`.
-fn serve(arguments: &[String], folder: &str) -> Server {
-    let there = |it: &String| it.replace("/journal/", &format!("{folder}/"));
-    Server::spawn(orderpay().args(arguments.iter().map(there)).args(["--listen", "127.0.0.1:0"]))
+/// What starts a server with these arguments, with a folder in the place of each mount.
+fn command(arguments: &[String], mounts: &[(&str, &Path)]) -> Command {
+    let there = |argument: &String| {
+        mounts.iter().fold(argument.clone(), |it, (mount, folder)| match it.strip_prefix(mount) {
+            Some(file) => format!("{}{file}", folder.display()),
+            None => it,
+        })
+    };
+    let mut command = orderpay();
+    command.args(["--listen", "127.0.0.1:0"]).args(arguments.iter().map(there));
+    command
+}
+
+/// A folder with the file `token`.
+fn secret() -> Folder {
+    let folder = Folder::new();
+    fs::write(folder.join("token"), format!("{TOKEN}\n")).unwrap();
+    folder
+}
+
+/// Pays with the token; the status.
+fn pay(server: &Server, order: usize) -> u16 {
+    let bearer = format!("Bearer {TOKEN}");
+    let fields = [("Authorization", bearer.as_str())];
+    let path = format!("/sse/payback/{order}");
+    server.connect().send(request("POST", &path, &fields, "")).answer().status
 }
 
 // Compose.
@@ -72,7 +95,8 @@ fn compose_takes_the_file_and_what_it_runs_is_well() {
     let Some(documents) = yaml("compose.yaml") else { return };
     let service = &documents[0]["services"]["orderpay"];
     let folder = Folder::new();
-    let server = serve(&words(&service["command"]), folder.path().to_str().expect("UTF-8"));
+    let mounts = [("/journal", folder.path())];
+    let server = Server::spawn(&mut command(&words(&service["command"]), &mounts));
     assert_eq!(server.payback("7"), 0);
     assert!(folder.join("journal").exists(), "the journal is in the folder that is mounted");
     let check = words(&service["healthcheck"]["test"]);
@@ -111,12 +135,16 @@ fn a_full_disk_is_shown_and_restarts_no_pod() {
     let (Some(documents), Some(disk)) = (yaml("kubernetes.yaml"), SmallDisk::mount(128)) else {
         return;
     };
-    let container = documents[1]["spec"]["template"]["spec"]["containers"].list()[0].clone();
+    let container = &documents[1]["spec"]["template"]["spec"]["containers"].list()[0];
+    let mounted = container["volumeMounts"].list().iter().map(|it| it["mountPath"].text());
+    assert_eq!(mounted.collect::<Vec<_>>(), ["/journal", "/secret"]);
     let (alive, ready) = (&container["livenessProbe"], &container["readinessProbe"]);
     let alive = alive["httpGet"]["path"].text();
     let ready = words(&ready["exec"]["command"]);
     assert_eq!(ready[0], "/orderpay");
-    let server = serve(&words(&container["args"]), disk.join("").to_str().expect("UTF-8"));
+    let secret = secret();
+    let mounts = [("/journal", &*disk.join("")), ("/secret", secret.path())];
+    let server = Server::spawn(&mut command(&words(&container["args"]), &mounts));
     let is_ready = || {
         let listen = server.address.to_string();
         Program::run(orderpay().args(&ready[1..]).env("ORDERPAY_LISTEN", listen)).0.success()
@@ -125,14 +153,12 @@ fn a_full_disk_is_shown_and_restarts_no_pod() {
     let mut waiter = server.orderpay("7");
     disk.fill();
     // There is room left in the last page of the file.
-    let pay = |order: usize| server.get(&format!("/sse/payback/{order}")).status;
-    assert_eq!((100..1000).map(pay).find(|status| *status != 200), Some(503));
-    assert_eq!(pay(7), 503);
+    assert_eq!((100..1000).map(|it| pay(&server, it)).find(|status| *status != 200), Some(503));
+    assert_eq!((pay(&server, 7), server.get("/sse/payback/7").status), (503, 401));
     assert!(!is_ready() && server.get("/healthz").status == 503);
     assert_eq!(server.get(alive).status, 200);
     disk.clear();
-    assert_eq!(server.payback("7"), 1);
-    assert_eq!(waiter.rest(), PAID);
+    assert_eq!((pay(&server, 7), waiter.rest().as_str()), (200, PAID));
     assert!(is_ready());
 }
 
@@ -152,17 +178,24 @@ fn systemd_takes_the_unit() {
 #[test]
 fn the_unit_s_system_calls_are_all_it_makes_and_without_one_it_ends() {
     let Some(allowed) = system_calls("@system-service") else { return };
-    assert!(recipe("orderpay.service").contains("\nSystemCallFilter=@system-service\n"));
-    let folder = Folder::new();
+    let unit = recipe("orderpay.service");
+    for setting in ["SystemCallFilter=@system-service", "LoadCredential=token:/etc/orderpay.token"]
+    {
+        assert!(unit.lines().any(|line| line == setting), "{setting}");
+    }
+    let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
+    let line: Vec<_> = line.split(' ').skip(1).map(str::to_owned).collect();
+    let (state, secret) = (Folder::new(), secret());
+    let mounts =
+        [("${STATE_DIRECTORY}", state.path()), ("${CREDENTIALS_DIRECTORY}", secret.path())];
     let start = |allowed: &BTreeMap<String, u32>| {
-        let mut command = orderpay();
-        command.args(["--listen", "127.0.0.1:0", "--journal"]).arg(folder.join("journal"));
+        let mut command = command(&line, &mounts);
         os::allow_system_calls(&mut command, &allowed.values().copied().collect::<Vec<_>>());
         command
     };
     let mut server = Server::spawn(&mut start(&allowed));
     let mut waiter = server.orderpay("7");
-    assert_eq!((server.payback("7"), waiter.rest().as_str()), (1, PAID));
+    assert_eq!((pay(&server, 7), waiter.rest().as_str()), (200, PAID));
     assert_eq!(server.get("/healthz").status, 200);
     assert_eq!(server.stop().0.code(), Some(0));
 

@@ -35,7 +35,8 @@ fn main() {
 }
 
 /// Serves until a signal comes. It may come while the start takes long, with a large journal, and
-/// ends that too, at once: nothing has begun that would have to be finished.
+/// ends that too, at once: nothing has begun that would have to be finished. Before, while options are
+/// read, it ends the program as it does any: a name may be looked up for long.
 fn serve(config: Config) -> Result<(), String> {
     let signals = StopSignals::hold_back();
     let started = Arc::new(OnceLock::<Arc<Server>>::new());

@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::time::Duration;
 
 /// `sigset_t` of glibc and musl: 1024 bits.
 #[derive(Default)]
@@ -147,10 +146,6 @@ pub fn share_heap() {
     }
 }
 
-/// A connection is accepted when the first bytes of its client have come, or after this long: so that a
-/// thread finds them there, and few threads wait.
-pub const DEFERRED: Duration = Duration::from_secs(1);
-
 /// Listens at an address. What std does not do: `[::]` is IPv6 alone, so that `0.0.0.0` can stand
 /// beside it (RFC 3493, section 5.3); as many connections wait to be accepted as the kernel allows,
 /// where std asks for 128 and of a crowd that comes back after a restart, the others would try again a
@@ -167,8 +162,6 @@ pub fn listen_at(address: &SocketAddr, buffers: &Buffers) -> io::Result<TcpListe
     set(&listener, SOL_SOCKET, SO_RCVBUF, &buffers.receive)?;
     set(&listener, SOL_SOCKET, SO_SNDBUF, &buffers.send)?;
     set(&listener, IPPROTO_TCP, TCP_NODELAY, &1)?;
-    // Where the kernel can't, its thread waits for that.
-    let _ = set(&listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(DEFERRED.as_secs() as c_int));
     if address.is_ipv6() {
         set(&listener, IPPROTO_IPV6, IPV6_V6ONLY, &1)?;
     }
@@ -201,6 +194,13 @@ impl SocketAddress {
             }
         }
     }
+}
+
+/// From now on a connection waits to be accepted until something has come from its client, or a second
+/// has passed (tcp(7)): for where nobody has the time to wait for that.
+pub fn defer_accept(listener: &TcpListener) {
+    // Where the kernel does not, they wait all the same.
+    let _ = set(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &1);
 }
 
 /// From now on the peer can have the kernel keep no more than a page of what it sends: for one that has

@@ -154,11 +154,6 @@ impl Slots {
         }
     }
 
-    /// Whether there are fewer threads than connections might be served.
-    pub fn are_short(&self) -> bool {
-        self.grace < GRACE
-    }
-
     /// Waits a moment at most: meanwhile another connection may have waited long enough.
     fn wait<'t>(&self, table: MutexGuard<'t, Table>) -> MutexGuard<'t, Table> {
         self.queue.fetch_add(1, Relaxed);

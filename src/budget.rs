@@ -11,18 +11,18 @@
 use crate::order::OrderResult;
 use crate::{cgroup, os};
 
-/// In bytes, like all that follows. At rest it takes 0.3 to 0.8 MiB; then there is what the log and the
+/// In bytes, like all that follows. At rest it takes 0.2 to 0.8 MiB; then there is what the log and the
 /// journal have not written yet, streams that linger, and what the heap wastes.
 const PROGRAM: usize = 1536 * 1024;
-/// With the longest request in its buffer 54 to 58 KiB, of which the kernel takes 20.
+/// With the longest request in its buffer 54,000 to 59,000.
 const THREAD: usize = 60 * 1024;
 /// 12 KiB to be received, 64 KiB to be sent: what a listener's connections may have (`os::Buffers`).
 const THREAD_SOCKET: usize = 76 * 1024;
-/// 1,540 to 1,640, of which the kernel takes 1,256, for a file.
+/// 1,540 to 1,640, of which 1,256 are the kernel's.
 const WAITER: usize = 1700;
-/// The socket itself, and a page with what its peer has sent.
+/// The socket itself, 2,400, and a page with what its peer has sent.
 const WAITER_SOCKET: usize = 2500 + 4096;
-/// And its text: 320 to 350 without one, 520 with 100 bytes, 1,310 with 1,000 and 4,460 with 4,096.
+/// And its text: up to 350 without one, 520 with 100 bytes, 1,310 with 1,000 and 4,460 with 4,096.
 const RESULT: usize = 480;
 
 /// Threads that are not for connections: they wait for signals, deadlines, the log and the disk.

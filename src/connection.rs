@@ -27,19 +27,13 @@ const READ_SIZE: usize = 1024;
 /// Serves a connection until it is over, or parked. No step may take longer than `patience`.
 pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
     let (stream, waits) = (slot.stream(), || slot.set_idle(true));
-    let mut received = vec![0; READ_SIZE];
-    let first = os::receive_now(stream, &mut received);
-    received.truncate(*first.as_ref().unwrap_or(&0));
-    // It was accepted with its first bytes; or without any, and then has been there for a while.
-    let idle = IDLE_TIMEOUT - if first.is_ok() { Duration::ZERO } else { os::DEFERRED };
-    let deadline = Instant::now() + idle.min(patience);
     let mut connection = Connection {
         app,
         slot: &slot,
         patience,
-        stream: DeadlineStream { stream, deadline, is_last: false, waits: &waits },
-        received,
-        awaited: Some(Part::Start),
+        stream: DeadlineStream { stream, deadline: Instant::now(), is_last: false, waits: &waits },
+        received: Vec::with_capacity(READ_SIZE),
+        awaited: None,
     };
     let Err(Wait(order, last_event_id)) = connection.run() else { return };
     if let Some(stream) = slot.into_stream() {

@@ -11,7 +11,6 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::time::Duration;
 
 /// `sigset_t` of glibc and musl: 1024 bits.
 #[derive(Default)]
@@ -55,7 +54,6 @@ const SO_RCVBUF: c_int = 8;
 const SO_LINGER: c_int = 13;
 const IPPROTO_TCP: c_int = 6;
 const TCP_NODELAY: c_int = 1;
-const TCP_DEFER_ACCEPT: c_int = 9;
 const IPPROTO_IPV6: c_int = 41;
 const IPV6_V6ONLY: c_int = 26;
 const LOCK_EX: c_int = 2;
@@ -150,10 +148,6 @@ pub fn share_heap() {
     }
 }
 
-/// A connection is accepted when the first bytes of its client have come, or after this long: so that a
-/// thread finds them there, and few threads wait.
-pub const DEFERRED: Duration = Duration::from_secs(1);
-
 /// Listens at an address. What std does not do: `[::]` is IPv6 alone, so that `0.0.0.0` can stand
 /// beside it (RFC 3493, section 5.3); as many connections wait to be accepted as the kernel allows,
 /// where std asks for 128 and of a crowd that comes back after a restart, the others would try again a
@@ -170,8 +164,6 @@ pub fn listen_at(address: &SocketAddr, buffers: &Buffers) -> io::Result<TcpListe
     set(&listener, SOL_SOCKET, SO_RCVBUF, &buffers.receive)?;
     set(&listener, SOL_SOCKET, SO_SNDBUF, &buffers.send)?;
     set(&listener, IPPROTO_TCP, TCP_NODELAY, &1)?;
-    // Where the kernel can't, its thread waits for that.
-    let _ = set(&listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &(DEFERRED.as_secs() as c_int));
     if address.is_ipv6() {
         set(&listener, IPPROTO_IPV6, IPV6_V6ONLY, &1)?;
     }

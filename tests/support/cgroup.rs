@@ -114,16 +114,13 @@ fn number_after(name: &str, text: &str) -> Option<usize> {
 }
 
 impl Drop for Cgroup {
-    /// It can be removed when the last process in it has ended. While files are in memory that it was the first to read,
-    /// the kernel keeps it all the same, and with it counts sockets in every group: version 1 forgets them when told to.
+    /// It can be removed when the last process in it has ended. In version 1 it would live on in secret as long as the
+    /// kernel keeps a page of a file that was read in it, and as long all sockets would be counted.
     fn drop(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(2);
-        let remove = |folder: &PathBuf| {
-            let _ = fs::write(folder.join("memory.force_empty"), "0");
-            fs::remove_dir(folder)
-        };
         for folder in self.folders() {
-            while remove(folder).is_err() && Instant::now() < deadline {
+            let _ = fs::write(folder.join("memory.force_empty"), "0");
+            while fs::remove_dir(folder).is_err() && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(10));
             }
         }

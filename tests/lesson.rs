@@ -209,6 +209,14 @@ fn what_is_no_event_stream_is_not_drawn_as_one(engine: Engine) {
         lesson.wait_until(&format!("document.querySelectorAll('.get.failed').length > {failed}"));
         lesson.wait_for_state("waiting");
     }
+
+    lesson.server.payback("1");
+    lesson.wait_for_state("paid");
+    lesson.browser.run("document.getElementById('native').checked = false");
+    relay.fail_next(Fault::Answer(NO_CONTENT));
+    lesson.browser.click("#again");
+    lesson.wait_for_state("stopped");
+    lesson.assert_nobody_returns(lesson.server.logged("event=waiting").len());
 }
 
 in_every_engine!(a_line_that_dies_in_silence_is_found_out);
@@ -415,8 +423,10 @@ fn a_page_that_is_only_prepared_does_not_wait() {
          document.head.append(rules);",
     );
     eventually("connections for what the page refers to", || (connections() > 2.0).then_some(()));
-    stays_true(Duration::from_millis(500), "it does not wait", || {
-        lesson.server.logged("event=waiting").is_empty()
+    // The server would refuse it, too: Chromium says what it does.
+    stays_true(Duration::from_millis(500), "it does not ask", || {
+        let asks = ["event=waiting", "event=refused status=403"];
+        asks.iter().all(|it| lesson.server.logged(it).is_empty())
     });
     lesson.browser.run("location.href = '/sse/test/prepared'");
     lesson.wait_for_state("waiting");

@@ -46,6 +46,7 @@ fn a_payment_is_byte_for_byte_what_was_promised() {
 fn who_asks_for_a_result_that_is_there_is_told_how_long_ago_it_was_settled() {
     // The server counts from just before the opening to just after; a journal, in milliseconds.
     const INACCURACY: Duration = Duration::from_millis(5);
+    const SOME_TIME: Duration = Duration::from_millis(300);
     let folder = Folder::new();
     let options = ["--journal", folder.join("journal").to_str().unwrap()].map(str::to_owned);
     let options = options.each_ref().map(String::as_str);
@@ -54,6 +55,7 @@ fn who_asks_for_a_result_that_is_there_is_told_how_long_ago_it_was_settled() {
     server.payback("7");
     let acknowledged = Instant::now();
     for _ in ["at once", "after a restart"] {
+        eventually("some time", || (asked.elapsed() > SOME_TIME).then_some(()));
         let least = acknowledged.elapsed();
         let mut client = server.connect();
         client.send(request("GET", "/sse/orderpay/7", &[], "")).until(OPENING);

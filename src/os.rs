@@ -1,10 +1,12 @@
-//! The few things that std lacks, of Linux (its numbers are those of x86-64 and ARM): the only
+//! The few things that std lacks, of Linux (its numbers are those of x86-64 and 64-bit ARM): the only
 //! unsafe code.
 //!
 //! Each function is one call of the C library that std links anyway.
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("orderpay takes Linux: elsewhere the numbers in src/os.rs mean something else");
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!(
+    "orderpay takes Linux on x86-64 or 64-bit ARM: elsewhere the numbers in src/os.rs mean something else"
+);
 
 use std::ffi::{c_int, c_ulong, c_void};
 use std::fs::File;

@@ -101,7 +101,7 @@ pub fn linger(stream: &TcpStream, is_sending: bool, patience: Duration) {
     if is_sending || os::receive_now(stream, &mut [0; 64]).is_ok() {
         let deadline = Instant::now() + LINGER_AFTER_REFUSAL.min(patience);
         let mut rest =
-            DeadlineStream { stream, deadline, is_last: false, waits: &|| {} }.take(LINGER_BYTES);
+            DeadlineStream { stream, deadline, is_last: false, waits: &|_| {} }.take(LINGER_BYTES);
         let _ = io::copy(&mut rest, &mut io::sink());
     }
 }

@@ -2,6 +2,7 @@
 //! so that a client that drips one byte a second is no exception.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::app::App;
@@ -26,7 +27,7 @@ const READ_SIZE: usize = 1024;
 
 /// Serves a connection until it is over, or parked. No step may take longer than `patience`.
 pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
-    let (stream, waits) = (slot.stream(), || slot.set_idle(true));
+    let (stream, waits) = (slot.stream(), |direction| slot.set_idle(Some(direction)));
     let mut connection = Connection {
         app,
         slot: &slot,
@@ -83,7 +84,7 @@ impl Connection<'_> {
                     && self.receive(Part::Body, BODY_TIMEOUT)
             }
             Ok(Progress::Whole(request, len)) => {
-                self.slot.set_idle(false);
+                self.slot.set_idle(None);
                 let response = self.app.answer(&request, self.slot.stream())?;
                 let keep_alive = request.head.keep_alive();
                 let head_only = request.head.method == b"HEAD";
@@ -123,12 +124,13 @@ impl Connection<'_> {
         let bytes = response.to_bytes(SystemTime::now(), keep_alive, head_only);
         self.stream.is_last = !keep_alive;
         let written = self.write(&bytes);
+        self.slot.set_idle(None);
         if written && !keep_alive {
             // What follows an answered request, or is part of a refused one.
-            self.slot.set_idle(true);
+            self.slot.set_idle(Some(Shutdown::Read));
             closing::linger(self.slot.stream(), !self.received.is_empty(), self.patience);
         }
-        written && keep_alive
+        written && keep_alive && !self.slot.was_evicted()
     }
 
     fn write(&mut self, bytes: &[u8]) -> bool {
@@ -169,7 +171,7 @@ mod tests {
                     stream: &server,
                     deadline: soon,
                     is_last: false,
-                    waits: &|| {},
+                    waits: &|_| {},
                 },
                 &mut received,
             );

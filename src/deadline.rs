@@ -1,7 +1,7 @@
 //! A stream with a deadline instead of timeouts, which begin anew with each byte.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::os;
@@ -12,8 +12,8 @@ pub struct DeadlineStream<'s> {
     pub deadline: Instant,
     /// Whether the end of stream follows at once what is written.
     pub is_last: bool,
-    /// Told when there is something to wait for.
-    pub waits: &'s dyn Fn(),
+    /// Told when there is something to wait for, and what would have to be shut down to end that.
+    pub waits: &'s dyn Fn(Shutdown),
 }
 
 impl Read for DeadlineStream<'_> {
@@ -23,7 +23,7 @@ impl Read for DeadlineStream<'_> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             received => return received,
         }
-        (self.waits)();
+        (self.waits)(Shutdown::Read);
         self.stream.set_read_timeout(Some(left))?;
         self.stream.read(buffer)
     }
@@ -36,7 +36,7 @@ impl Write for DeadlineStream<'_> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             sent => return sent,
         }
-        (self.waits)();
+        (self.waits)(Shutdown::Write);
         self.stream.set_write_timeout(Some(left))?;
         self.stream.write(bytes)
     }
@@ -81,7 +81,7 @@ mod tests {
         let start = Instant::now();
         let answer = vec![b'x'; 64 << 20];
         let deadline = start + Duration::from_millis(200);
-        let error = DeadlineStream { stream: &server, deadline, is_last: false, waits: &|| {} }
+        let error = DeadlineStream { stream: &server, deadline, is_last: false, waits: &|_| {} }
             .write_all(&answer)
             .unwrap_err();
         assert!(is_timeout(&error), "{error}");
@@ -99,7 +99,7 @@ mod tests {
         let start = Instant::now();
         let deadline = start + Duration::from_millis(200);
         let all = &mut Vec::new();
-        let error = DeadlineStream { stream: &server, deadline, is_last: false, waits: &|| {} }
+        let error = DeadlineStream { stream: &server, deadline, is_last: false, waits: &|_| {} }
             .read_to_end(all)
             .unwrap_err();
         assert!(is_timeout(&error), "{error}");

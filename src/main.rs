@@ -62,6 +62,9 @@ fn start(config: Config) -> Result<Arc<Server>, String> {
     let events = Arc::new(events.map_err(no_threads)?);
     let budget = Budget::new(config.memory);
     let slots = Slots::new(config.max_connections, budget.threads(), listeners.len());
+    if slots.are_short() {
+        listeners.iter().for_each(os::defer_accept);
+    }
     let waiters = waiters(&config, &budget, &slots, &events)?;
     let app = App { config, budget, waiters, slots, events };
     Server::start(app, listeners).map_err(no_threads)

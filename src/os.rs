@@ -56,6 +56,7 @@ const SO_RCVBUF: c_int = 8;
 const SO_LINGER: c_int = 13;
 const IPPROTO_TCP: c_int = 6;
 const TCP_NODELAY: c_int = 1;
+const TCP_DEFER_ACCEPT: c_int = 9;
 const IPPROTO_IPV6: c_int = 41;
 const IPV6_V6ONLY: c_int = 26;
 const LOCK_EX: c_int = 2;
@@ -198,6 +199,13 @@ impl SocketAddress {
             }
         }
     }
+}
+
+/// From now on a connection waits to be accepted until something has come from its client, or a second
+/// has passed (tcp(7)): for where nobody has the time to wait for that. Until then a stop tells it nothing.
+pub fn defer_accept(listener: &TcpListener) {
+    // Where the kernel does not, they wait all the same.
+    let _ = set(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &1);
 }
 
 /// From now on the peer can have the kernel keep no more than a page of what it sends: for one that has

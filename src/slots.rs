@@ -16,8 +16,8 @@ use crate::lock;
 
 /// A connection that has kept its thread waiting no longer than this may have a request on its way.
 pub const GRACE: Duration = Duration::from_millis(400);
-/// Where threads are short, its next packet may be right behind the last: in a second 1,500 clients that
-/// send no more have gone through three threads, and a payback behind them is served.
+/// With fewer slots than might be served it is less in proportion, but this at least: in a second 1,500
+/// clients that send no more have gone through three threads, and a payback behind them is served.
 const SHORT_GRACE: Duration = Duration::from_millis(1);
 /// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none, …
 const SPARE: usize = 8;
@@ -52,10 +52,10 @@ struct Table {
 
 struct Served {
     stream: TcpStream,
-    /// Since when its thread waits for its client, which has a request to send or an answer to read;
-    /// `None` while it has something to do.
-    idle_since: Mutex<Option<Instant>>,
-    /// Its thread is about to read an end that was made here.
+    /// Since when its thread waits for its client, and what of the stream is to be shut down to end
+    /// that; `None` while it has something to do.
+    idle: Mutex<Option<(Instant, Shutdown)>>,
+    /// Its thread is about to find an end that was made here.
     evicted: AtomicBool,
 }
 
@@ -73,7 +73,7 @@ impl Slots {
     pub fn new(max: usize, threads: usize, listeners: usize) -> Self {
         let spare = SPARE.min(threads / SPARE_PART).max(listeners);
         let limit = max.min(threads.saturating_sub(spare).max(1));
-        let grace = if limit < max { SHORT_GRACE } else { GRACE };
+        let grace = (GRACE * limit as u32 / max as u32).max(SHORT_GRACE);
         let table = Table { accepting: vec![0; listeners], ..Table::default() };
         Slots { limit, spare, grace, table: Mutex::new(table), ..Slots::default() }
     }
@@ -98,11 +98,8 @@ impl Slots {
             table.evict(self.grace);
             table = self.wait(table);
         }
-        let served = Arc::new(Served {
-            stream,
-            idle_since: Mutex::new(None),
-            evicted: AtomicBool::new(false),
-        });
+        let (idle, evicted) = (Mutex::new(None), AtomicBool::new(false));
+        let served = Arc::new(Served { stream, idle, evicted });
         let slot = Slot { slots: self, number: table.accepted, served };
         table.served.insert(slot.number, slot.served.clone());
         table.accepted += 1;
@@ -146,12 +143,17 @@ impl Slots {
         let mut table = lock(&self.table);
         while !table.served.is_empty() && Instant::now() < deadline {
             for served in table.served.values() {
-                if lock(&served.idle_since).is_some() {
+                if lock(&served.idle).is_some() {
                     let _ = served.stream.shutdown(Shutdown::Read);
                 }
             }
             table = self.wait(table);
         }
+    }
+
+    /// Whether there are so few slots that a thread has no time for a client that has not spoken yet.
+    pub fn are_short(&self) -> bool {
+        self.grace < GRACE / 8
     }
 
     /// Waits a moment at most: meanwhile another connection may have waited long enough.
@@ -164,14 +166,17 @@ impl Slots {
 }
 
 impl Table {
-    /// Shuts down the connection that has waited longest, if any has waited long enough. Its thread
-    /// then reads the end, and releases the slot.
+    /// Evicts the connection that has waited longest, if any has waited long enough. Its thread then
+    /// finds an end, behind what has come before that, and releases the slot.
     fn evict(&self, grace: Duration) {
-        let idle = self.served.values().filter_map(|it| Some(((*lock(&it.idle_since))?, it)));
-        let idle = idle.filter(|(since, it)| since.elapsed() >= grace && !it.evicted.load(Relaxed));
-        if let Some((_, served)) = idle.min_by_key(|(since, _)| *since) {
+        let idle = self.served.values().filter_map(|it| Some(((*lock(&it.idle))?.0, it)));
+        let idle = idle.filter(|(since, _)| since.elapsed() >= grace);
+        let Some((_, served)) = idle.min_by_key(|(since, _)| *since) else { return };
+        // Still? While this is locked, its thread gets no further than that.
+        let mut idle = lock(&served.idle);
+        if let Some((_, direction)) = idle.take() {
             served.evicted.store(true, Relaxed);
-            let _ = served.stream.shutdown(Shutdown::Both);
+            let _ = served.stream.shutdown(direction);
         }
     }
 }
@@ -182,9 +187,12 @@ impl Slot<'_> {
         &self.served.stream
     }
 
-    /// From now on its thread waits for its client, or has something to do.
-    pub fn set_idle(&self, is_idle: bool) {
-        *lock(&self.served.idle_since) = is_idle.then(Instant::now);
+    /// From now on its thread waits for its client, to read from it or to write to it; or has something
+    /// to do. (Each byte that drips in is not a beginning.)
+    pub fn set_idle(&self, direction: Option<Shutdown>) {
+        let mut idle = lock(&self.served.idle);
+        let since = idle.map_or_else(Instant::now, |(since, _)| since);
+        *idle = direction.map(|it| (since, it));
     }
 
     /// Whether the connection was shut down from here: the end of what its client sends is our doing.
@@ -207,5 +215,37 @@ impl Drop for Slot<'_> {
         if self.slots.queue.load(Relaxed) > 0 {
             self.slots.released.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    #[test]
+    fn who_is_evicted_with_a_request_on_its_way_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let slots = Slots::new(1, 2, 1);
+        slots.next_listener().unwrap();
+        let (slot, _) = slots.acquire(listener.accept().unwrap().0, 0);
+        slot.set_idle(Some(Shutdown::Read));
+        client.write_all(b"ask").unwrap();
+        thread::sleep(GRACE);
+        slots.shed();
+        assert!(slot.was_evicted());
+        let mut bytes = Vec::new();
+        slot.stream().read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"ask");
+        slot.set_idle(None);
+        slot.stream().write_all(b"answer").unwrap();
+        // One that does not read its answer is evicted once more.
+        slot.set_idle(Some(Shutdown::Write));
+        thread::sleep(GRACE);
+        slots.shed();
+        assert!(slot.stream().write_all(b"answer").is_err());
     }
 }

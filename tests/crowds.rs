@@ -177,6 +177,35 @@ fn a_payment_gets_past_clients_that_never_rest() {
 }
 
 #[test]
+fn a_payment_gets_past_clients_that_drip() {
+    const LIMIT: usize = 4;
+    let _machine = alone();
+    let server = Server::start(&["--quiet", "--max-connections", &LIMIT.to_string()]);
+    let over = AtomicBool::new(false);
+    let dripping = || {
+        while !over.load(Ordering::Relaxed) {
+            let mut client = server.connect();
+            while client.try_send("x").is_ok() && !over.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+    };
+    let mut slowest = Duration::ZERO;
+    thread::scope(|scope| {
+        (0..2 * LIMIT).for_each(|_| _ = scope.spawn(dripping));
+        eventually("all slots to be taken", || (server.threads() > LIMIT).then_some(()));
+        for order in 0..5 {
+            let asked = Instant::now();
+            server.payback(&order.to_string());
+            slowest = slowest.max(asked.elapsed());
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    println!("the slowest of 5 payments took {slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+}
+
+#[test]
 fn of_500_waiters_200_never_read_and_300_have_their_frames_within_a_second() {
     let _machine = alone();
     let server = Server::start(&["--quiet"]);

@@ -46,15 +46,15 @@ impl<W: Clone> Store<W> {
 
     /// Orders with a journal, which has kept them over a restart; at most `max_waiting` payments wait
     /// for its disk at the same time. With the length in bytes of a torn tail that was cut off. An error
-    /// is a line that names the file: also if there is no room for what nobody has got yet.
+    /// is a line that names the file: also if there is no room for what nobody had got yet at some time.
     pub fn open(limits: Limits, path: &Path, max_waiting: usize) -> Result<(Self, u64), String> {
         let mut store = Store::new(limits);
         let mut is_overfull = false;
         let replay = |record| {
-            is_overfull |= store.orders.is_overfull();
             if !is_overfull {
                 store.replay(record, limits.keep);
             }
+            is_overfull |= store.orders.is_overfull();
         };
         let (journal, tail) = Journal::open(path, max_waiting, replay)?;
         if is_overfull {
@@ -62,14 +62,12 @@ impl<W: Clone> Store<W> {
             return Err(format!("{path}: its results take more than {room} bytes: raise --memory"));
         }
         store.journal = Some(Arc::new(journal));
-        store.note_forgotten();
         Ok((store, tail))
     }
 
     /// Does once more what an earlier process has done. What is forgotten because there is less room now is
     /// not taken note of, which would take room as well: the next start finds that out by itself.
     fn replay(&mut self, record: Record, keep: Duration) {
-        self.orders.forgotten.clear();
         match record {
             Record::Settled { order, round, at: stamp, result } => {
                 let at = settled_at(stamp, keep);
@@ -81,13 +79,18 @@ impl<W: Clone> Store<W> {
             Record::Forgotten { order, round } => self.orders.forget(&order, round),
         }
         self.orders.make_room();
+        self.orders.forgotten.clear();
     }
 
-    /// Claims an order for this result, and has it recorded: it can be settled when that is on disk.
-    /// A payback that comes meanwhile has a part in the same record.
-    pub fn claim(&mut self, id: &OrderId, result: &OrderResult) -> Result<Option<Commit>, Payment> {
-        if let Some((_, commit)) = self.recording.get(id) {
-            return Ok(commit.clone());
+    /// Claims an order for this result, and has it recorded: the round that can be settled when that is
+    /// on disk. A payback that comes meanwhile has a part in the same record.
+    pub fn claim(
+        &mut self,
+        id: &OrderId,
+        result: &OrderResult,
+    ) -> Result<(u64, Option<Commit>), Payment> {
+        if let Some((settlement, commit)) = self.recording.get(id) {
+            return Ok((settlement.round, commit.clone()));
         }
         let bytes = self.recording.values().map(|(it, _)| budget::cost(&it.result)).sum();
         let round = self.orders.claim(id, result, (self.recording.len(), bytes))?;
@@ -99,13 +102,15 @@ impl<W: Clone> Store<W> {
         let result = result.clone();
         let settlement = Settlement { round, result, at, stamp, written: false, serial: 0 };
         self.recording.insert(id.clone(), (settlement, commit.clone()));
-        Ok(commit)
+        Ok((round, commit))
     }
 
-    /// Settles an order whose settlement is on disk, if that can be kept whoever gets it.
-    pub fn settle(&mut self, id: &OrderId) -> Outcome<W> {
+    /// Settles an order whose settlement of the round that was claimed is on disk, if that can be kept
+    /// whoever gets it. (What has been settled and forgotten since is as good as not settled.)
+    pub fn settle(&mut self, id: &OrderId, claimed: u64) -> Outcome<W> {
         let Some((settlement, _)) = self.recording.get(id) else {
-            let is_settled = self.orders.settlement(id).is_some();
+            let last = self.orders.settlement(id);
+            let is_settled = last.is_some_and(|last| last.round >= claimed);
             return Outcome::Over(if is_settled { Payment::Repeated } else { Payment::Full });
         };
         let (round, result) = (settlement.round, settlement.result.clone());

@@ -83,11 +83,11 @@ impl Waiters {
         };
         match (claimed, &self.journal) {
             (Err(payment), _) => payment,
-            (Ok(Some(commit)), Some(journal)) if journal.wait(&commit).is_err() => {
+            (Ok((_, Some(commit))), Some(journal)) if journal.wait(&commit).is_err() => {
                 lock(&self.table).store.give_up(id);
                 Payment::Unrecorded
             }
-            (Ok(_), _) => self.settle(id),
+            (Ok((round, _)), _) => self.settle(id, round),
         }
     }
 
@@ -141,12 +141,12 @@ impl Waiters {
     }
 
     /// The result is recorded: whoever of its paybacks comes here first settles the order.
-    fn settle(&self, id: &OrderId) -> Payment {
+    fn settle(&self, id: &OrderId, claimed: u64) -> Payment {
         let (round, result, waiters) = {
             let _lane = lock(self.lane(id));
             let outcome = {
                 let mut table = lock(&self.table);
-                let outcome = table.store.settle(id);
+                let outcome = table.store.settle(id, claimed);
                 self.wake_reaper(&table);
                 outcome
             };

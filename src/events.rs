@@ -78,7 +78,7 @@ const MAX_BACKLOG: usize = 64 * 1024;
 /// In bytes, of a value that a client has chosen.
 const MAX_VALUE: usize = 64;
 /// The last lines have this long to be written.
-const FLUSH: Duration = Duration::from_millis(250);
+const FLUSH: Duration = Duration::from_millis(100);
 /// In bytes, for the thread that writes them.
 const STACK: usize = 64 * 1024;
 

@@ -101,7 +101,9 @@ fn pay(request: &Request<'_>, order: OrderId, token: Option<&str>) -> Result<Rou
 /// platform does.
 fn accepts_html(request: &Request<'_>) -> bool {
     let accept = request.head.field("accept").unwrap_or_default();
-    accept.split(|b| matches!(b, b',' | b';')).any(|it| it.trim_ascii() == b"text/html")
+    accept
+        .split(|b| matches!(b, b',' | b';'))
+        .any(|it| it.trim_ascii().eq_ignore_ascii_case(b"text/html"))
 }
 
 /// RFC 9110, section 15.5.6: what would be allowed must be said.

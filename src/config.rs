@@ -81,7 +81,7 @@ const FLAG: &str = "0 or 1";
 
 /// Each says what a payback has to bear.
 const TOKENS: [&str; 2] = ["--token", "--token-file"];
-/// In bytes: with less, nobody could wait.
+/// In bytes: with less, few could wait.
 const LEAST_MEMORY: usize = 4 * 1024 * 1024;
 
 /// Reads the arguments (without the program's name) and the environment. An error is one line that

@@ -208,7 +208,7 @@ impl<W: Clone> Orders<W> {
     }
 
     /// Which round a `payback` may settle with this result, while those of so many other orders are being
-    /// recorded, which take so many bytes. One that somebody waits for needs no room: it is written to
+    /// recorded, which take so many bytes. One that somebody waits for needs no bytes: it is written to
     /// them, and can be forgotten then.
     pub fn claim(
         &self,
@@ -238,7 +238,7 @@ impl<W: Clone> Orders<W> {
         self.taken_unwritten.saturating_add(bytes) <= most
     }
 
-    /// Whether the results that were written to nobody take all room that there is for any.
+    /// Whether the results that were written to nobody take more than all room there is.
     pub fn is_overfull(&self) -> bool {
         self.taken_unwritten > self.limits.results
     }

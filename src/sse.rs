@@ -28,7 +28,8 @@ pub const FULL: &str = "retry:5000\n\n";
 const FINISH: &str = "event:finish\nid:6666\ndata:哈哈\n\n";
 
 /// A comment before the result that an order has had for so long, for a page that draws what
-/// happened when: an `EventSource` hides it.
+/// happened when: an `EventSource` hides it. (After a restart with a clock that has jumped it counts from
+/// the start.)
 pub fn settled(age: Duration) -> String {
     format!(":settled {}.{:03} s ago\n", age.as_secs(), age.subsec_millis())
 }

@@ -115,7 +115,8 @@ fn number_after(name: &str, text: &str) -> Option<usize> {
 
 impl Drop for Cgroup {
     /// It can be removed when the last process in it has ended. In version 1 it would live on in secret as long as the
-    /// kernel keeps a page of a file that was read in it, and as long all sockets would be counted.
+    /// kernel keeps a page of a file that was read in it, and as long all sockets would be counted: so
+    /// that page goes as well.
     fn drop(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(2);
         for folder in self.folders() {
@@ -124,5 +125,6 @@ impl Drop for Cgroup {
                 thread::sleep(Duration::from_millis(10));
             }
         }
+        let _ = fs::write("/proc/sys/vm/drop_caches", "1");
     }
 }

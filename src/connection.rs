@@ -102,8 +102,9 @@ impl Connection<'_> {
             self.stream.deadline = Instant::now() + timeout.min(self.patience);
         }
         let begun = part != Part::Start;
+        let ended_here = || self.slot.was_evicted() || self.app.slots.is_closing();
         match read_some(&mut self.stream, &mut self.received) {
-            Ok(0) if begun && !self.slot.was_evicted() => self.refuse(RequestError::INCOMPLETE),
+            Ok(0) if begun && !ended_here() => self.refuse(RequestError::INCOMPLETE),
             Ok(len) => len > 0,
             // signal(7): Ctrl-Z interrupts every read that has a timeout.
             Err(error) if error.kind() == ErrorKind::Interrupted => true,

@@ -195,9 +195,9 @@ impl Slot<'_> {
         *idle = direction.map(|it| (since, it));
     }
 
-    /// Whether the connection was shut down from here: the end of what its client sends is our doing.
+    /// Whether the connection was shut down for the sake of others.
     pub fn was_evicted(&self) -> bool {
-        self.slots.is_closing() || self.served.evicted.load(Relaxed)
+        self.served.evicted.load(Relaxed)
     }
 
     /// Releases the slot, and goes on with the connection elsewhere.

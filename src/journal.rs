@@ -120,6 +120,11 @@ pub struct Commit(Arc<OnceLock<Result<(), Unrecorded>>>);
 pub type Unrecorded = Arc<io::Error>;
 
 impl Commit {
+    /// Whether it is certain that the record is on disk.
+    pub fn is_on_disk(&self) -> bool {
+        matches!(self.0.get(), Some(Ok(())))
+    }
+
     /// Whether it is certain that the record is not on disk.
     pub fn has_failed(&self) -> bool {
         matches!(self.0.get(), Some(Err(_)))

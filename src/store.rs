@@ -62,11 +62,13 @@ impl<W: Clone> Store<W> {
             return Err(format!("{path}: its results take more than {room} bytes: raise --memory"));
         }
         store.journal = Some(Arc::new(journal));
+        store.note_forgotten();
         Ok((store, tail))
     }
 
     /// Does once more what an earlier process has done. What is forgotten because there is less room now is
-    /// not taken note of, which would take room as well: the next start finds that out by itself.
+    /// not taken note of, which would take room as well: the next start finds that out by itself. But not
+    /// that a round is over, whose opening a rewriting keeps.
     fn replay(&mut self, record: Record, keep: Duration) {
         match record {
             Record::Settled { order, round, at: stamp, result } => {
@@ -79,7 +81,7 @@ impl<W: Clone> Store<W> {
             Record::Forgotten { order, round } => self.orders.forget(&order, round),
         }
         self.orders.make_room();
-        self.orders.forgotten.clear();
+        self.orders.forgotten.retain(|(order, _)| order.has_rounds());
     }
 
     /// Claims an order for this result, and has it recorded: the round that can be settled when that is
@@ -105,10 +107,13 @@ impl<W: Clone> Store<W> {
         Ok((round, commit))
     }
 
-    /// Settles an order whose settlement of the round that was claimed is on disk, if that can be kept
-    /// whoever gets it. (What has been settled and forgotten since is as good as not settled.)
+    /// Settles an order whose settlement is on disk, if that can be kept whoever gets it. Another payback
+    /// may have settled the round that was claimed, and a later one be on its way to the disk. (What has
+    /// been settled and forgotten since is as good as not settled.)
     pub fn settle(&mut self, id: &OrderId, claimed: u64) -> Outcome<W> {
-        let Some((settlement, _)) = self.recording.get(id) else {
+        let is_on_disk = |commit: &Option<Commit>| commit.as_ref().is_none_or(Commit::is_on_disk);
+        let recorded = self.recording.get(id).filter(|(_, commit)| is_on_disk(commit));
+        let Some((settlement, _)) = recorded else {
             let last = self.orders.settlement(id);
             let is_settled = last.is_some_and(|last| last.round >= claimed);
             return Outcome::Over(if is_settled { Payment::Repeated } else { Payment::Full });
@@ -208,4 +213,72 @@ fn settled_at(stamp: u64, keep: Duration) -> Instant {
 /// What the clock on the wall says.
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::tests::{Folder, write_next};
+    use crate::orders::Admission;
+
+    const KEEP: Duration = Duration::from_secs(3600);
+
+    fn open(folder: &Folder, remember: usize) -> Store<()> {
+        let (timeout, heartbeat) = (Duration::from_secs(60), Duration::ZERO);
+        let limits =
+            Limits { timeout, heartbeat, keep: KEEP, remember, results: usize::MAX, waiters: 9 };
+        Store::open(limits, &folder.journal(), 9).unwrap().0
+    }
+
+    fn write(store: &Store<()>) {
+        write_next(store.journal.as_ref().unwrap());
+    }
+
+    #[test]
+    fn who_had_a_part_in_an_earlier_round_does_not_settle_the_next_before_it_is_on_disk() {
+        let folder = Folder::new("two-rounds");
+        let mut store = open(&folder, 9);
+        let (id, result) = (OrderId::default(), OrderResult::default());
+        let (first, _) = store.claim(&id, &result).unwrap();
+        let (shared, _) = store.claim(&id, &result).unwrap();
+        assert_eq!(shared, first);
+        write(&store);
+        assert!(matches!(store.settle(&id, first), Outcome::Settled(round, ..) if round == first));
+        store.written(&id, first);
+        store.orders.open_round(first + 1);
+        let (next, _) = store.claim(&id, &result).unwrap();
+        assert!(matches!(store.settle(&id, shared), Outcome::Over(Payment::Repeated)));
+        write(&store);
+        assert!(matches!(store.settle(&id, next), Outcome::Settled(round, ..) if round == next));
+    }
+
+    #[test]
+    fn a_round_that_is_over_is_so_after_a_rewriting_too_whatever_was_forgotten() {
+        let folder = Folder::new("over");
+        let mut store = open(&folder, 2);
+        let (one, other) = (OrderId::default(), OrderId::parse(b"other").unwrap());
+        let Admission::Opens(opened) = store.orders.ask(&one, None, &(), Instant::now()) else {
+            panic!("a first round");
+        };
+        store.note(&Record::Opened { order: one.clone(), round: opened });
+        store.orders.open_round(opened);
+        for id in [&one, &other] {
+            let (round, _) = store.claim(id, &OrderResult::default()).unwrap();
+            write(&store);
+            store.settle(id, round);
+            store.written(id, round);
+        }
+        write(&store);
+        drop(store);
+
+        let mut less = open(&folder, 1);
+        assert!(less.orders.settlement(&one).is_none());
+        write(&less);
+        less.journal = None;
+        let mut next = Store::<()>::new(Limits { waiters: 9, ..Limits::default() });
+        let rewrite = |record| _ = less.is_current(&record).then(|| next.replay(record, KEEP));
+        Journal::open(&folder.journal(), 9, rewrite).unwrap();
+        let asked = next.orders.ask(&one, None, &(), Instant::now());
+        assert!(matches!(asked, Admission::Opens(round) if round > opened), "{asked:?}");
+    }
 }

@@ -102,9 +102,8 @@ impl Connection<'_> {
             self.stream.deadline = Instant::now() + timeout.min(self.patience);
         }
         let begun = part != Part::Start;
-        let ended_here = || self.slot.was_evicted() || self.app.slots.is_closing();
         match read_some(&mut self.stream, &mut self.received) {
-            Ok(0) if begun && !ended_here() => self.refuse(RequestError::INCOMPLETE),
+            Ok(0) if begun && !self.slot.is_ending() => self.refuse(RequestError::INCOMPLETE),
             Ok(len) => len > 0,
             // signal(7): Ctrl-Z interrupts every read that has a timeout.
             Err(error) if error.kind() == ErrorKind::Interrupted => true,
@@ -121,22 +120,22 @@ impl Connection<'_> {
     fn send(&mut self, response: &Response, keep_alive: bool, head_only: bool) -> bool {
         self.app.events.record_refusal(response, self.slot.stream());
         let in_a_hurry = self.patience < IDLE_TIMEOUT;
-        let keep_alive = keep_alive && !in_a_hurry && self.app.slots.may_keep_alive();
+        let keep_alive = keep_alive && !in_a_hurry && self.slot.may_keep_alive();
         let bytes = response.to_bytes(SystemTime::now(), keep_alive, head_only);
         self.stream.is_last = !keep_alive;
         let written = self.write(&bytes);
-        self.slot.set_idle(None);
         if written && !keep_alive {
             // What follows an answered request, or is part of a refused one.
             self.slot.set_idle(Some(Shutdown::Read));
             closing::linger(self.slot.stream(), !self.received.is_empty(), self.patience);
         }
-        written && keep_alive && !self.slot.was_evicted()
+        written && keep_alive
     }
 
     fn write(&mut self, bytes: &[u8]) -> bool {
         self.stream.deadline = Instant::now() + WRITE_TIMEOUT.min(self.patience);
         let written = self.stream.write_all(bytes).is_ok();
+        self.slot.set_idle(None);
         if !written {
             os::abort_at_close(self.slot.stream());
         }

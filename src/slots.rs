@@ -3,8 +3,8 @@
 //!
 //! There are so many slots and no more. When all are taken, the connection that has kept its thread
 //! waiting longest is evicted, so that slow clients can't keep a payback out; and none is kept alive
-//! for another request, so that busy ones can't either. Where there are fewer threads than connections
-//! might be served, a thread is not for waiting: a request has to come as a whole, or is evicted.
+//! for another request, so that busy ones can't either. The fewer slots there are beside what might be
+//! served, the sooner: where there are but a few threads, a request has to come as a whole.
 
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
@@ -16,9 +16,11 @@ use crate::lock;
 
 /// A connection that has kept its thread waiting no longer than this may have a request on its way.
 pub const GRACE: Duration = Duration::from_millis(400);
-/// With fewer slots than might be served it is less in proportion, but this at least: in a second 1,500
-/// clients that send no more have gone through three threads, and a payback behind them is served.
+/// With fewer slots than might be served it is less in proportion, but this at least: in a second a
+/// payback is served that came behind 1,500 clients which send no more.
 const SHORT_GRACE: Duration = Duration::from_millis(1);
+/// Where it is less than this, there is no time for a client that has not spoken yet.
+const TIME_TO_SPEAK: Duration = Duration::from_millis(50);
 /// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none, …
 const SPARE: usize = 8;
 /// … or this part of all threads, where there are few.
@@ -121,12 +123,6 @@ impl Slots {
         (table.served.len(), table.accepted)
     }
 
-    /// Whether a connection may be kept alive for another request. Not while somebody waits for a
-    /// slot: of clients that never rest, none has waited long.
-    pub fn may_keep_alive(&self) -> bool {
-        !self.is_closing() && self.queue.load(Relaxed) == 0
-    }
-
     /// Whether no connection is to be accepted any more.
     pub fn is_closing(&self) -> bool {
         self.closing.load(Relaxed)
@@ -153,7 +149,7 @@ impl Slots {
 
     /// Whether there are so few slots that a thread has no time for a client that has not spoken yet.
     pub fn are_short(&self) -> bool {
-        self.grace < GRACE / 8
+        self.grace < TIME_TO_SPEAK
     }
 
     /// Waits a moment at most: meanwhile another connection may have waited long enough.
@@ -174,7 +170,7 @@ impl Table {
         let Some((_, served)) = idle.min_by_key(|(since, _)| *since) else { return };
         // Still? While this is locked, its thread gets no further than that.
         let mut idle = lock(&served.idle);
-        if let Some((_, direction)) = idle.take() {
+        if let Some((_, direction)) = idle.take_if(|(since, _)| since.elapsed() >= grace) {
             served.evicted.store(true, Relaxed);
             let _ = served.stream.shutdown(direction);
         }
@@ -195,9 +191,16 @@ impl Slot<'_> {
         *idle = direction.map(|it| (since, it));
     }
 
-    /// Whether the connection was shut down for the sake of others.
-    pub fn was_evicted(&self) -> bool {
-        self.served.evicted.load(Relaxed)
+    /// Whether the connection may be kept alive for another request. Not while somebody waits for a
+    /// slot: of clients that never rest, none has waited long.
+    pub fn may_keep_alive(&self) -> bool {
+        !self.is_ending() && self.slots.queue.load(Relaxed) == 0
+    }
+
+    /// Whether the connection was evicted, or the server stops: an end of what the client sends may be
+    /// our doing then.
+    pub fn is_ending(&self) -> bool {
+        self.served.evicted.load(Relaxed) || self.slots.is_closing()
     }
 
     /// Releases the slot, and goes on with the connection elsewhere.
@@ -236,7 +239,7 @@ mod tests {
         client.write_all(b"ask").unwrap();
         thread::sleep(GRACE);
         slots.shed();
-        assert!(slot.was_evicted());
+        assert!(slot.is_ending());
         let mut bytes = Vec::new();
         slot.stream().read_to_end(&mut bytes).unwrap();
         assert_eq!(bytes, b"ask");

@@ -241,6 +241,8 @@ fn collect(all: &str, set: &str, names: &mut BTreeSet<String>) {
 fn caddy_brings_events_at_once_over_http_2() {
     let (Some(curl), Some(scene)) = (tool("curl"), Scene::behind_caddy()) else { return };
     let mut curl = Command::new(curl);
+    // Caddy has its certificate a moment before it uses it.
+    curl.args(["--retry", "9", "--retry-delay", "1", "--retry-all-errors"]);
     curl.args(["-sNk", "-w", "HTTP/%{http_version}", "https://localhost/sse/orderpay/7"]);
     let mut curl = Program::start(&mut curl);
     curl.wait_for_stdout(OPENING);

@@ -125,6 +125,8 @@ impl Drop for Cgroup {
                 thread::sleep(Duration::from_millis(10));
             }
         }
-        let _ = fs::write("/proc/sys/vm/drop_caches", "1");
+        if !self.is_of_version_2() {
+            let _ = fs::write("/proc/sys/vm/drop_caches", "1");
+        }
     }
 }

@@ -219,6 +219,29 @@ fn what_is_no_event_stream_is_not_drawn_as_one(engine: Engine) {
     lesson.assert_nobody_returns(lesson.server.logged("event=waiting").len());
 }
 
+in_every_engine!(an_address_that_leads_nowhere_ends_no_lesson);
+fn an_address_that_leads_nowhere_ends_no_lesson(engine: Engine) {
+    let Some((lesson, relay)) = Lesson::start_behind_relay(engine, &[]) else { return };
+    lesson.browser.open(&format!("http://{}/sse/test/1", relay.address));
+    for is_native in [true, false] {
+        lesson.wait_for_state("waiting");
+        lesson.server.payback("1");
+        lesson.wait_for_state("paid");
+        lesson.browser.run(&format!("document.getElementById('native').checked = {is_native}"));
+        lesson.browser.click("#again");
+        lesson.wait_for_state("waiting");
+        // Some engines end every stream of a page that is about to go, tell it nothing, and then it stays.
+        relay.fail_next(Fault::Answer("HTTP/1.1 204 No Content\r\n\r\n"));
+        lesson.browser.run("location.href = '/sse/orderpay/nowhere'");
+        stays_true(Duration::from_millis(1500), "it stays", || {
+            lesson.browser.run("return location.pathname").text() == "/sse/test/1"
+        });
+    }
+    lesson.wait_for_state("waiting");
+    lesson.server.payback("1");
+    lesson.wait_for_state("paid");
+}
+
 in_every_engine!(a_line_that_dies_in_silence_is_found_out);
 fn a_line_that_dies_in_silence_is_found_out(engine: Engine) {
     let Some((lesson, relay)) = Lesson::start_behind_relay(engine, &["--heartbeat", "0.5"]) else {

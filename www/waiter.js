@@ -25,6 +25,8 @@ const LAST_DEADLINE = 12000;
 const OVERDUE_SECONDS = 1.5;
 /** … if it was due at so many looks: a page that was asleep first hears what has come meanwhile. */
 const OVERDUE_LOOKS = 5;
+/** Milliseconds after which a page that was to go has stayed. Its EventSource may have ended without a word. */
+const STAYED = 1000;
 
 let tell = null; // who is told of states, messages and requests
 let state = null;
@@ -74,8 +76,10 @@ async function connect() {
   enter('connecting');
   if (lastEventId === '') begin();
   if (!element('native').checked || lastEventId !== '') return comeBack();
-  listen((source = new EventSource(waitUrl)));
+  const native = (source = new EventSource(waitUrl));
+  listen(native);
   onRequest({ detail: {} }); // of which it does not tell
+  addEventListener('beforeunload', () => setTimeout(() => source === native && look(), STAYED));
 }
 
 function listen(source) {
@@ -248,10 +252,8 @@ export function look() {
   if (state === 'waiting' || state === 'reconnecting') comeBack();
 }
 
-/** Whether the line has died in silence, or the browser's EventSource has stopped without a word. */
+/** Whether the line has died in silence. */
 export function checkLine() {
-  const isOpening = state === 'connecting' || state === 'waiting';
-  if (isOpening && source?.readyState === EventSource.CLOSED) return onError({});
   overdueLooks = openedAt && isOverdue() ? overdueLooks + 1 : 0;
   if (overdueLooks >= OVERDUE_LOOKS) loseConnection();
 }

@@ -40,7 +40,7 @@ const en = {
 
   get: 'The page asks, once. From now on it only listens.',
   getAgain: 'The browser comes back by itself, and says the last id that it was given.',
-  lookAgain: 'The page is looked at again, and asks anew: a quiet line may be a dead one.',
+  lookAgain: 'The page asks anew: a quiet line may be a dead one.',
   unanswered: 'No stream comes of it. The page tries again.',
   open: 'The response begins and does not end, so the server can speak at any time.',
   noStream: 'This is no event stream. An EventSource would give up; this page tries again.',
@@ -127,7 +127,7 @@ const zh = {
 
   get: '页面只问一次，之后只管听。',
   getAgain: '浏览器自己回来，并报出最后得到的 id。',
-  lookAgain: '又有人看本页，所以重新询问：安静的连接可能已断。',
+  lookAgain: '本页重新询问：安静的连接可能已断。',
   unanswered: '没有得到流。本页再试。',
   open: '响应开始了，但不结束：服务器随时可以说话。',
   noStream: '这不是事件流。EventSource 会放弃；本页会再试。',

@@ -7,13 +7,12 @@ use std::mem;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
-use crate::lock;
 use crate::order::OrderId;
 use crate::response::{FIRST_ERROR, Response, STATUSES};
 use crate::utc::Utc;
+use crate::{lock, spawn};
 
 /// Something worth a line, which names it in lower case, and a count.
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +78,6 @@ const MAX_BACKLOG: usize = 64 * 1024;
 const MAX_VALUE: usize = 64;
 /// The last lines have this long to be written.
 const FLUSH: Duration = Duration::from_millis(100);
-/// In bytes, for the thread that writes them.
-const STACK: usize = 64 * 1024;
 
 impl Log {
     fn push(&self, line: &str) {
@@ -122,7 +119,7 @@ impl Events {
                 log.write();
             }
         };
-        thread::Builder::new().name("log".into()).stack_size(STACK).spawn(run)?;
+        spawn("log", run)?;
         Ok(Events { log: Some(kept), ..Events::default() })
     }
 

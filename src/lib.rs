@@ -123,7 +123,9 @@
 //!    is, [`os`] asks the kernel for what std lacks, [`events`] and [`metrics`] tell what happened,
 //!    [`config`] and [`healthcheck`] are for whoever runs it, [`utc`] is the date.
 
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
 
 pub mod app;
 pub mod budget;
@@ -155,4 +157,14 @@ pub mod waiters;
 /// server, and what is locked here is whole between any two statements that can panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// In bytes. A connection's thread needs about a tenth of it.
+const STACK: usize = 128 * 1024;
+
+/// Starts a thread as small as it may be. What it runs is boxed, so that the binary has but one copy of
+/// what std does for a thread.
+pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let run: Box<dyn FnOnce() + Send> = Box::new(run);
+    Builder::new().name(name.into()).stack_size(STACK).spawn(run)
 }

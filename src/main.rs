@@ -15,6 +15,7 @@ use orderpay::os::{self, StopSignals};
 use orderpay::reaper;
 use orderpay::server::{self, Server};
 use orderpay::slots::Slots;
+use orderpay::spawn;
 use orderpay::store::Store;
 use orderpay::waiters::Waiters;
 
@@ -45,13 +46,13 @@ fn serve(config: Config) -> Result<(), String> {
         signals.wait();
         started.get().map_or_else(|| process::exit(0), |server| server.stop());
     };
-    let stopping = server::spawn("stop", stop).map_err(no_threads)?;
+    let stopping = spawn("stop", stop).map_err(no_threads)?;
     let server = start(config)?;
     let _ = serving.set(server.clone());
     let line = |address| format!("orderpay listening on http://{address}/sse/test\n");
     let lines: String = server.addresses().map(line).collect();
     // In a thread of its own: a stdout that nobody reads stops nothing.
-    server::spawn("tell", move || say(&lines)).map_err(no_threads)?;
+    spawn("tell", move || say(&lines)).map_err(no_threads)?;
     reaper::run(&server.app.waiters);
     stopping.join().map_err(|_| "could not stop in order".to_owned())
 }

@@ -52,8 +52,8 @@ pub struct Orders<W> {
     by_id: HashMap<OrderId, Order<W>>,
     /// The next thing that is due for each waiter, and the forgetting of each settlement.
     deadlines: BTreeMap<(Instant, Serial), OrderId>,
-    /// The settled orders whose result was written to somebody, the oldest first.
-    written: BTreeMap<Serial, OrderId>,
+    /// The forgetting of those settlements whose result was written to somebody, the oldest first.
+    written: BTreeMap<(Instant, Serial), OrderId>,
     /// Settlements that were forgotten, because they were too old or their room was needed: their orders
     /// and rounds, for whoever takes note of them.
     pub forgotten: Vec<(OrderId, u64)>,
@@ -245,16 +245,17 @@ impl<W: Clone> Orders<W> {
 
     /// Settles the order, and takes out all who wait for it: they are to be written to.
     pub fn settle(&mut self, id: &OrderId, settlement: Settlement) -> Vec<W> {
-        let serial = self.next_serial();
         if let Some(round) = self.settlement(id).map(|last| last.round) {
             self.forget(id, round);
         }
         self.open_round(settlement.round);
-        self.deadlines.insert((settlement.at + self.limits.keep, serial), id.clone());
+        self.last_serial += 1;
+        let settlement = Settlement { serial: self.last_serial, ..settlement };
+        self.deadlines.insert(settlement.deadline(&self.limits), id.clone());
         self.settled += 1;
         self.taken += budget::cost(&settlement.result);
         self.taken_unwritten += budget::cost(&settlement.result);
-        self.order(id).settlement = Some(Box::new(Settlement { serial, ..settlement }));
+        self.order(id).settlement = Some(Box::new(settlement));
         self.take_waiters(id)
     }
 
@@ -272,7 +273,7 @@ impl<W: Clone> Orders<W> {
         let Some(last) = last.filter(|it| it.round == round && !it.written) else { return false };
         last.written = true;
         self.taken_unwritten -= budget::cost(&last.result);
-        self.written.insert(last.serial, id.clone());
+        self.written.insert(last.deadline(&self.limits), id.clone());
         true
     }
 
@@ -284,10 +285,10 @@ impl<W: Clone> Orders<W> {
         }
         let Some(order) = self.by_id.get_mut(id) else { return };
         if let Some(last) = order.settlement.take_if(|last| last.round == round) {
-            self.deadlines.remove(&(last.at + self.limits.keep, last.serial));
+            self.deadlines.remove(&last.deadline(&self.limits));
             self.settled -= 1;
             self.taken -= budget::cost(&last.result);
-            if self.written.remove(&last.serial).is_none() {
+            if self.written.remove(&last.deadline(&self.limits)).is_none() {
                 self.taken_unwritten -= budget::cost(&last.result);
             }
         }
@@ -335,13 +336,13 @@ impl<W: Clone> Orders<W> {
     }
 
     fn park(&mut self, id: &OrderId, parked: W, opened: Instant) -> Serial {
-        let serial = self.next_serial();
-        let waiter = Waiter { serial, opened, heartbeats: 0, parked };
+        self.last_serial += 1;
+        let waiter = Waiter { serial: self.last_serial, opened, heartbeats: 0, parked };
         self.deadlines.insert(waiter.deadline(&self.limits), id.clone());
         let waiters = &mut self.order(id).waiters;
         waiters.reserve_exact(usize::from(waiters.is_empty()));
         waiters.push_back(waiter);
-        serial
+        self.last_serial
     }
 
     /// What a deadline, already taken out, is about: a waiter, or else a settlement.
@@ -375,9 +376,7 @@ impl<W: Clone> Orders<W> {
     pub fn take_waiters(&mut self, id: &OrderId) -> Vec<W> {
         let Some(order) = self.by_id.get_mut(id) else { return Vec::new() };
         let waiters = mem::take(&mut order.waiters);
-        for waiter in &waiters {
-            self.deadlines.remove(&waiter.deadline(&self.limits));
-        }
+        waiters.iter().for_each(|it| _ = self.deadlines.remove(&it.deadline(&self.limits)));
         self.drop_if_unknown(id);
         waiters.into_iter().map(|waiter| waiter.parked).collect()
     }
@@ -413,10 +412,12 @@ impl<W: Clone> Orders<W> {
         let next = self.first_round.max(self.last_round + 1);
         next + u64::from(next == FINISH_ID)
     }
+}
 
-    fn next_serial(&mut self) -> Serial {
-        self.last_serial += 1;
-        self.last_serial
+impl Settlement {
+    /// Its key among the deadlines: when it is to be forgotten.
+    fn deadline(&self, limits: &Limits) -> (Instant, Serial) {
+        (self.at + limits.keep, self.serial)
     }
 }
 

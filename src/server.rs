@@ -9,7 +9,6 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::app::App;
@@ -17,14 +16,13 @@ use crate::connection;
 use crate::events::Event;
 use crate::os::{self, Buffers};
 use crate::slots::GRACE;
+use crate::spawn;
 
 /// A request fits, whole or nearly; and the frames of the longest result, which a waiter gets at once or
 /// not at all. More would be for peers that send what nobody reads, or don't read what they are sent.
 const BUFFERS: Buffers = Buffers { receive: 4 * 1024, send: 32 * 1024 };
 /// A machine has no IPv6.
 const EAFNOSUPPORT: i32 = 97;
-/// In bytes. A connection's thread needs about a tenth of it.
-const STACK: usize = 128 * 1024;
 /// What is being answered at a stop has this long, then who waits and the journal …
 const LAST_ANSWERS: Duration = Duration::from_millis(1200);
 /// … this long each, and so has who has waited for it in vain: less than two seconds in all.
@@ -114,11 +112,6 @@ impl Server {
         }
         None
     }
-}
-
-/// A thread as small as it may be.
-pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run)
 }
 
 /// Listeners on all addresses of each of these names. A machine may lack some that a name stands for,

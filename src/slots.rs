@@ -6,7 +6,6 @@
 //! for another request, so that busy ones can't either. The fewer slots there are beside what might be
 //! served, the sooner: where there are but a few threads, a request has to come as a whole.
 
-use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -46,9 +45,9 @@ struct Table {
     /// How many threads wait at each listener for a connection, or with one from it for a slot: else
     /// all who wait for a slot would be replaced, without end.
     accepting: Vec<usize>,
-    /// The connections that have a slot, by their numbers.
-    served: HashMap<u64, Arc<Served>>,
-    /// Connections that ever had one: the number of the next.
+    /// The connections that have a slot.
+    served: Vec<Arc<Served>>,
+    /// Connections that ever had one.
     accepted: u64,
 }
 
@@ -64,7 +63,6 @@ struct Served {
 /// One connection's place; dropping it releases it.
 pub struct Slot<'s> {
     slots: &'s Slots,
-    number: u64,
     served: Arc<Served>,
 }
 
@@ -102,8 +100,8 @@ impl Slots {
         }
         let (idle, evicted) = (Mutex::new(None), AtomicBool::new(false));
         let served = Arc::new(Served { stream, idle, evicted });
-        let slot = Slot { slots: self, number: table.accepted, served };
-        table.served.insert(slot.number, slot.served.clone());
+        let slot = Slot { slots: self, served };
+        table.served.push(slot.served.clone());
         table.accepted += 1;
         table.accepting[at] -= 1;
         (slot, table.accepting[at] > 0)
@@ -138,7 +136,7 @@ impl Slots {
     pub fn wait_empty(&self, deadline: Instant) {
         let mut table = lock(&self.table);
         while !table.served.is_empty() && Instant::now() < deadline {
-            for served in table.served.values() {
+            for served in &table.served {
                 if lock(&served.idle).is_some() {
                     let _ = served.stream.shutdown(Shutdown::Read);
                 }
@@ -165,7 +163,7 @@ impl Table {
     /// Evicts the connection that has waited longest, if any has waited long enough. Its thread then
     /// finds an end, behind what has come before that, and releases the slot.
     fn evict(&self, grace: Duration) {
-        let idle = self.served.values().filter_map(|it| Some(((*lock(&it.idle))?.0, it)));
+        let idle = self.served.iter().filter_map(|it| Some(((*lock(&it.idle))?.0, it)));
         let idle = idle.filter(|(since, _)| since.elapsed() >= grace);
         let Some((_, served)) = idle.min_by_key(|(since, _)| *since) else { return };
         // Still? While this is locked, its thread gets no further than that.
@@ -214,7 +212,7 @@ impl Slot<'_> {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        lock(&self.slots.table).served.remove(&self.number);
+        lock(&self.slots.table).served.retain(|it| !Arc::ptr_eq(it, &self.served));
         if self.slots.queue.load(Relaxed) > 0 {
             self.slots.released.notify_all();
         }

@@ -49,10 +49,10 @@ impl<W: Clone> Store<W> {
     /// is a line that names the file: also if there is no room for what nobody had got yet at some time.
     pub fn open(limits: Limits, path: &Path, max_waiting: usize) -> Result<(Self, u64), String> {
         let mut store = Store::new(limits);
-        let mut is_overfull = false;
+        let (mut is_overfull, start) = (false, (Instant::now(), since_1970()));
         let replay = |record| {
             if !is_overfull {
-                store.replay(record, limits.keep);
+                store.replay(record, limits.keep, start);
             }
             is_overfull |= store.orders.is_overfull();
         };
@@ -69,10 +69,10 @@ impl<W: Clone> Store<W> {
     /// Does once more what an earlier process has done. What is forgotten because there is less room now is
     /// not taken note of, which would take room as well: the next start finds that out by itself. But not
     /// that a round is over, whose opening a rewriting keeps.
-    fn replay(&mut self, record: Record, keep: Duration) {
+    fn replay(&mut self, record: Record, keep: Duration, start: (Instant, Duration)) {
         match record {
             Record::Settled { order, round, at: stamp, result } => {
-                let at = settled_at(stamp, keep);
+                let at = settled_at(stamp, keep, start);
                 let settlement = Settlement { round, result, at, stamp, written: false, serial: 0 };
                 self.orders.settle(&order, settlement);
             }
@@ -204,8 +204,7 @@ impl<W: Clone> Store<W> {
 
 /// When an order was settled, by the clock that its time is counted with. A clock on the wall that
 /// disagrees loses nothing: then its time begins anew.
-fn settled_at(stamp: u64, keep: Duration) -> Instant {
-    let (now, clock) = (Instant::now(), since_1970());
+fn settled_at(stamp: u64, keep: Duration, (now, clock): (Instant, Duration)) -> Instant {
     let age = clock.checked_sub(Duration::from_millis(stamp)).filter(|age| *age < keep);
     age.and_then(|age| now.checked_sub(age)).unwrap_or(now)
 }
@@ -276,7 +275,9 @@ mod tests {
         write(&less);
         less.journal = None;
         let mut next = Store::<()>::new(Limits { waiters: 9, ..Limits::default() });
-        let rewrite = |record| _ = less.is_current(&record).then(|| next.replay(record, KEEP));
+        let start = (Instant::now(), since_1970());
+        let rewrite =
+            |record| _ = less.is_current(&record).then(|| next.replay(record, KEEP, start));
         Journal::open(&folder.journal(), 9, rewrite).unwrap();
         let asked = next.orders.ask(&one, None, &(), Instant::now());
         assert!(matches!(asked, Admission::Opens(round) if round > opened), "{asked:?}");

@@ -54,8 +54,10 @@ type Environment<'a> = &'a dyn Fn(&str) -> Result<String, VarError>;
 /// Sets an option to a value, if that is one that it takes.
 type Set = fn(&mut Config, &str) -> Option<()>;
 
-/// Every option that has a value, and what it takes. Its default is the one that [`HELP`] shows.
-const OPTIONS: [(&str, &str, Set); 11] = [
+/// An option that has a value, and what it takes. Its default is the one that [`HELP`] shows.
+type Choice = (&'static str, &'static str, Set);
+
+const OPTIONS: [Choice; 11] = [
     ("--listen", ADDRESS, |it, value| listen(value).map(|new| it.listen.extend(new))),
     ("--timeout", SECONDS, |it, value| seconds(value).map(|new| it.limits.timeout = new)),
     ("--heartbeat", SECONDS_OR_NONE, |it, value| pause(value).map(|new| it.limits.heartbeat = new)),
@@ -96,12 +98,13 @@ pub fn parse(
     if words.next_if_eq(&"healthcheck").is_some() {
         return healthcheck(&words.collect::<Vec<_>>(), environment);
     }
-    options(words, environment)
+    options(words, environment, &OPTIONS)
 }
 
 fn options<'a>(
     mut words: impl Iterator<Item = &'a str>,
     environment: Environment<'_>,
+    wanted: &[Choice],
 ) -> Result<Command, String> {
     let mut given = Vec::new();
     while let Some(word) = words.next() {
@@ -120,7 +123,7 @@ fn options<'a>(
             (name, _) => return Err(unknown(name)),
         }
     }
-    Ok(Command::Serve(Config::read(&given, environment)?))
+    Ok(Command::Serve(Config::read(&given, environment, wanted)?))
 }
 
 /// The URL that is given, or where a server with this environment is found.
@@ -136,14 +139,15 @@ fn healthcheck(arguments: &[&str], environment: Environment<'_>) -> Result<Comma
     }
 }
 
-/// How the server of this container was started: it is process 1 there, or what that runs.
+/// Where the server of this container was told to listen: it is process 1 there, or what that runs.
 fn served(environment: Environment<'_>) -> Result<Config, String> {
     let line = fs::read_to_string("/proc/1/cmdline").unwrap_or_default();
     let is_server = |word: &&str| Path::new(word).file_name() == Some("orderpay".as_ref());
     let words = line.split_terminator('\0').skip_while(|word| !is_server(word)).skip(1);
-    match options(words, environment) {
+    let listen = &OPTIONS[..1];
+    match options(words, environment, listen) {
         Ok(Command::Serve(config)) => Ok(config),
-        _ => Config::read(&[], environment),
+        _ => Config::read(&[], environment, listen),
     }
 }
 
@@ -177,24 +181,28 @@ fn is_near(a: &[u8], b: &[u8], slips: usize) -> bool {
 }
 
 impl Config {
-    fn read(given: &[(&str, &str)], environment: Environment<'_>) -> Result<Config, String> {
-        let is_set = |option: &&str| {
-            let in_environment = environment(&variable(option)).is_ok();
-            in_environment || given.iter().any(|(name, _)| name == option)
-        };
-        if TOKENS.iter().all(is_set) {
+    fn read(
+        given: &[(&str, &str)],
+        environment: Environment<'_>,
+        wanted: &[Choice],
+    ) -> Result<Config, String> {
+        let is_given = |option: &&str| given.iter().any(|(name, _)| name == option);
+        let is_in_environment = |option: &&str| environment(&variable(option)).is_ok();
+        let has_token = TOKENS.iter().any(is_given);
+        if TOKENS.iter().all(is_given) || !has_token && TOKENS.iter().all(is_in_environment) {
             return Err(format!(
                 "{} are not accepted together: it takes one",
                 TOKENS.join(" and ")
             ));
         }
         let mut config = Config::default();
-        for (option, takes, set) in OPTIONS {
+        for &(option, takes, set) in wanted {
             let mut set = |name: &str, value: &str| {
                 set(&mut config, value).ok_or_else(|| refusal(name, value, takes))
             };
             let mut values = given.iter().filter(|(name, _)| *name == option).peekable();
-            if values.peek().is_none() {
+            // Either option beats the environment of both.
+            if values.peek().is_none() && !(has_token && TOKENS.contains(&option)) {
                 let variable = variable(option);
                 let value = match environment(&variable) {
                     // The value is not shown: it may be the token.
@@ -383,6 +391,8 @@ mod tests {
         assert_eq!(config("ORDERPAY_TIMEOUT= ").limits.timeout, Duration::from_secs(60));
         assert_eq!(config("ORDERPAY_MAX_CONNECTIONS=7").max_connections, 7);
         assert_eq!(ports("ORDERPAY_LISTEN=[::]:1 --listen 0.0.0.0:2"), [[2]]);
+        assert_eq!(config("ORDERPAY_TOKEN_FILE=/no --token a").token.as_deref(), Some("a"));
+        assert_eq!(config("ORDERPAY_TOKEN= --token a").token.as_deref(), Some("a"));
         assert!(config("ORDERPAY_QUIET=1").quiet && !config("ORDERPAY_QUIET=0").quiet);
     }
 
@@ -431,6 +441,9 @@ mod tests {
         assert_eq!(parsed("healthcheck"), healthcheck("http://127.0.0.1:8888"));
         assert_eq!(parsed("ORDERPAY_LISTEN=[::1]:1 healthcheck"), healthcheck("http://[::1]:1"));
         assert_eq!(parsed("ORDERPAY_KEEP=x healthcheck http://h"), healthcheck("http://h"));
+        // What else the server was told, is not for it: its token may be for the server's eyes only.
+        let elsewhere = "ORDERPAY_TOKEN_FILE=/no ORDERPAY_LISTEN=[::1]:1 healthcheck";
+        assert_eq!(parsed(elsewhere), healthcheck("http://[::1]:1"));
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn a_token_that_is_not_there_starts_no_server() {
     }
     fs::write(&file, TOKEN).unwrap();
     let both = "orderpay: --token and --token-file are not accepted together: it takes one\n";
-    let said = refusal(orderpay().args(["--token", TOKEN]).env("ORDERPAY_TOKEN_FILE", &file));
+    let said = refusal(orderpay().args(["--token", TOKEN, "--token-file"]).arg(&file));
     assert_eq!(said, both);
     let said = refusal(orderpay().env("ORDERPAY_TOKEN", "").env("ORDERPAY_TOKEN_FILE", &file));
     assert_eq!(said, both);

@@ -233,7 +233,7 @@ fn default(option: &str) -> Option<String> {
 
 /// `--max-connections` is `ORDERPAY_MAX_CONNECTIONS`.
 fn variable(option: &str) -> String {
-    format!("ORDERPAY{}", option[1..].replace('-', "_").to_uppercase())
+    format!("ORDERPAY{}", option[1..].replace('-', "_").to_ascii_uppercase())
 }
 
 /// `name` is what the user called it. A token is a secret, so it is not repeated.

@@ -128,7 +128,7 @@ impl Events {
         self.counts[event as usize].fetch_add(1, Relaxed);
         let Some(log) = &self.log else { return };
         let now = Utc::from(SystemTime::now());
-        let name = format!("{event:?}").to_lowercase();
+        let name = format!("{event:?}").to_ascii_lowercase();
         let space = if details.as_str() == Some("") { "" } else { " " };
         log.push(&format!("{now} event={name}{space}{details}\n"));
     }

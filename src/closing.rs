@@ -95,13 +95,12 @@ pub fn close(stream: Arc<TcpStream>) {
 }
 
 /// Ends a connection after its last answer. If the client may still be sending, what comes is read for
-/// a while, but no longer than `patience`; else there is nothing to linger for.
-pub fn linger(stream: &TcpStream, is_sending: bool, patience: Duration) {
+/// a while; else there is nothing to linger for.
+pub fn linger(connection: &mut DeadlineStream<'_>, is_sending: bool) {
+    let stream = connection.stream;
     let _ = stream.shutdown(Shutdown::Write);
     if is_sending || os::receive_now(stream, &mut [0; 64]).is_ok() {
-        let deadline = Instant::now() + LINGER_AFTER_REFUSAL.min(patience);
-        let mut rest =
-            DeadlineStream { stream, deadline, is_last: false, waits: &|_| {} }.take(LINGER_BYTES);
-        let _ = io::copy(&mut rest, &mut io::sink());
+        connection.deadline = Instant::now() + LINGER_AFTER_REFUSAL;
+        let _ = io::copy(&mut connection.take(LINGER_BYTES), &mut io::sink());
     }
 }

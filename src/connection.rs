@@ -2,7 +2,6 @@
 //! so that a client that drips one byte a second is no exception.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::app::App;
@@ -12,7 +11,7 @@ use crate::os;
 use crate::request::{self, Progress, RequestError};
 use crate::response::Response;
 use crate::routes::Wait;
-use crate::slots::Slot;
+use crate::slots::{GRACE, Slot};
 
 /// A connection with no request for this long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,14 +24,19 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// In bytes: nearly every request fits; and past 1 KiB, a C library looks for memory the long way.
 const READ_SIZE: usize = 1024;
 
-/// Serves a connection until it is over, or parked. No step may take longer than `patience`.
-pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
-    let (stream, waits) = (slot.stream(), |direction| slot.set_idle(Some(direction)));
+/// Serves a connection until it is over, or parked. Before it waits, it has another thread `make_way`
+/// for other connections; if none can, it does not wait for long.
+pub fn serve(app: &App, slot: Slot<'_>, make_way: &dyn Fn() -> bool) {
+    let waits = |direction, deadline: Instant| {
+        slot.set_idle(Some(direction));
+        if make_way() { deadline } else { deadline.min(Instant::now() + GRACE) }
+    };
+    let (stream, deadline) = (slot.stream(), Instant::now());
     let mut connection = Connection {
         app,
         slot: &slot,
-        patience,
-        stream: DeadlineStream { stream, deadline: Instant::now(), is_last: false, waits: &waits },
+        make_way,
+        stream: DeadlineStream { stream, deadline, is_last: false, waits: &waits },
         received: Vec::with_capacity(READ_SIZE),
         awaited: None,
     };
@@ -45,7 +49,7 @@ pub fn serve(app: &App, slot: Slot<'_>, patience: Duration) {
 struct Connection<'c> {
     app: &'c App,
     slot: &'c Slot<'c>,
-    patience: Duration,
+    make_way: &'c dyn Fn() -> bool,
     stream: DeadlineStream<'c>,
     /// What has come and was not answered yet.
     received: Vec<u8>,
@@ -85,6 +89,10 @@ impl Connection<'_> {
             }
             Ok(Progress::Whole(request, len)) => {
                 self.slot.set_idle(None);
+                if self.app.waiters.journal.is_some() {
+                    // Whose disk may be slow.
+                    (self.make_way)();
+                }
                 let response = self.app.answer(&request, self.slot.stream())?;
                 let keep_alive = request.head.keep_alive();
                 let head_only = request.head.method == b"HEAD";
@@ -99,7 +107,7 @@ impl Connection<'_> {
     fn receive(&mut self, part: Part, timeout: Duration) -> bool {
         if self.awaited != Some(part) {
             self.awaited = Some(part);
-            self.stream.deadline = Instant::now() + timeout.min(self.patience);
+            self.stream.deadline = Instant::now() + timeout;
         }
         let begun = part != Part::Start;
         match read_some(&mut self.stream, &mut self.received) {
@@ -119,21 +127,19 @@ impl Connection<'_> {
 
     fn send(&mut self, response: &Response, keep_alive: bool, head_only: bool) -> bool {
         self.app.events.record_refusal(response, self.slot.stream());
-        let in_a_hurry = self.patience < IDLE_TIMEOUT;
-        let keep_alive = keep_alive && !in_a_hurry && self.slot.may_keep_alive();
+        let keep_alive = keep_alive && self.slot.may_keep_alive();
         let bytes = response.to_bytes(SystemTime::now(), keep_alive, head_only);
         self.stream.is_last = !keep_alive;
         let written = self.write(&bytes);
         if written && !keep_alive {
             // What follows an answered request, or is part of a refused one.
-            self.slot.set_idle(Some(Shutdown::Read));
-            closing::linger(self.slot.stream(), !self.received.is_empty(), self.patience);
+            closing::linger(&mut self.stream, !self.received.is_empty());
         }
         written && keep_alive
     }
 
     fn write(&mut self, bytes: &[u8]) -> bool {
-        self.stream.deadline = Instant::now() + WRITE_TIMEOUT.min(self.patience);
+        self.stream.deadline = Instant::now() + WRITE_TIMEOUT;
         let written = self.stream.write_all(bytes).is_ok();
         self.slot.set_idle(None);
         if !written {
@@ -171,7 +177,7 @@ mod tests {
                     stream: &server,
                     deadline: soon,
                     is_last: false,
-                    waits: &|_| {},
+                    waits: &|_, deadline| deadline,
                 },
                 &mut received,
             );

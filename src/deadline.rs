@@ -12,32 +12,33 @@ pub struct DeadlineStream<'s> {
     pub deadline: Instant,
     /// Whether the end of stream follows at once what is written.
     pub is_last: bool,
-    /// Told when there is something to wait for, and what would have to be shut down to end that.
-    pub waits: &'s dyn Fn(Shutdown),
+    /// Told when there is something to wait for, what would have to be shut down to end that, and until
+    /// when; may bring that forward.
+    pub waits: &'s dyn Fn(Shutdown, Instant) -> Instant,
 }
 
 impl Read for DeadlineStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = time_left(self.deadline)?;
+        time_left(self.deadline)?;
         match os::receive_now(self.stream, buffer) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             received => return received,
         }
-        (self.waits)(Shutdown::Read);
-        self.stream.set_read_timeout(Some(left))?;
+        self.deadline = (self.waits)(Shutdown::Read, self.deadline);
+        self.stream.set_read_timeout(Some(time_left(self.deadline)?))?;
         self.stream.read(buffer)
     }
 }
 
 impl Write for DeadlineStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let left = time_left(self.deadline)?;
+        time_left(self.deadline)?;
         match os::send_now(self.stream, bytes, self.is_last) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             sent => return sent,
         }
-        (self.waits)(Shutdown::Write);
-        self.stream.set_write_timeout(Some(left))?;
+        self.deadline = (self.waits)(Shutdown::Write, self.deadline);
+        self.stream.set_write_timeout(Some(time_left(self.deadline)?))?;
         self.stream.write(bytes)
     }
 
@@ -81,9 +82,14 @@ mod tests {
         let start = Instant::now();
         let answer = vec![b'x'; 64 << 20];
         let deadline = start + Duration::from_millis(200);
-        let error = DeadlineStream { stream: &server, deadline, is_last: false, waits: &|_| {} }
-            .write_all(&answer)
-            .unwrap_err();
+        let error = DeadlineStream {
+            stream: &server,
+            deadline,
+            is_last: false,
+            waits: &|_, deadline| deadline,
+        }
+        .write_all(&answer)
+        .unwrap_err();
         assert!(is_timeout(&error), "{error}");
         assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
     }
@@ -99,9 +105,14 @@ mod tests {
         let start = Instant::now();
         let deadline = start + Duration::from_millis(200);
         let all = &mut Vec::new();
-        let error = DeadlineStream { stream: &server, deadline, is_last: false, waits: &|_| {} }
-            .read_to_end(all)
-            .unwrap_err();
+        let error = DeadlineStream {
+            stream: &server,
+            deadline,
+            is_last: false,
+            waits: &|_, deadline| deadline,
+        }
+        .read_to_end(all)
+        .unwrap_err();
         assert!(is_timeout(&error), "{error}");
         assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
     }

@@ -37,7 +37,12 @@ fn ask(authority: &str) -> io::Result<String> {
         found.or_else(|_| TcpStream::connect_timeout(address, time_left(deadline)?))
     })?;
     let request = format!("GET /healthz HTTP/1.0\r\nHost: {authority}\r\n\r\n");
-    let mut stream = DeadlineStream { stream: &stream, deadline, is_last: false, waits: &|_| {} };
+    let mut stream = DeadlineStream {
+        stream: &stream,
+        deadline,
+        is_last: false,
+        waits: &|_, deadline| deadline,
+    };
     stream.write_all(request.as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream.take(MAX_LINE)).read_line(&mut line)?;

@@ -1,8 +1,9 @@
 //! Bind, accept, a thread per connection, shut down.
 //!
-//! Leader and followers: a few threads accept at each listener. The one that gets a connection serves
-//! it itself, with no hand-over, and then accepts again, wherever the fewest do. It starts another
-//! thread only if it was the last one accepting.
+//! Leader and followers: as many threads as there are processors accept at each listener. The one that
+//! gets a connection serves it itself, with no hand-over, and then accepts again, wherever the fewest
+//! do. A request that is there takes less than to wake a thread, so it starts another only before it
+//! has to wait, for its client or for the disk, where no other accepts.
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,7 +16,6 @@ use crate::app::App;
 use crate::connection;
 use crate::events::Event;
 use crate::os::{self, Buffers};
-use crate::slots::GRACE;
 use crate::spawn;
 
 /// A request fits, whole or nearly; and the frames of the longest result, which a waiter gets at once or
@@ -75,25 +75,30 @@ impl Server {
     }
 
     /// Accepts, serves, and accepts again, as long as there are few who do.
-    ///
-    /// Whoever leaves a listener alone starts another thread. Where none can be had, a slow
-    /// connection has to give up its own, and this one has to be quick: so no listener is alone for
-    /// much longer than [`GRACE`], whoever its clients are.
     fn run(self: Arc<Self>) {
         let slots = &self.app.slots;
         while let Some(at) = slots.next_listener() {
             let Some(stream) = self.accept(&self.listeners[at]) else { return };
-            let (slot, others_accept) = slots.acquire(stream, at);
-            let patience = if others_accept || self.start_thread().is_ok() {
-                Duration::MAX
-            } else {
-                slots.shed();
-                GRACE
-            };
-            let serve = || connection::serve(&self.app, slot, patience);
+            let slot = slots.acquire(stream, at);
+            let serve = || connection::serve(&self.app, slot, &|| self.make_way(at));
             // A panic has cost this connection, and told about itself.
             let _ = catch_unwind(AssertUnwindSafe(serve));
         }
+    }
+
+    /// Has a thread accept at a listener while this one waits; false if none can be had. Then a slow
+    /// connection has to give up its own, and this one has to be quick: so no listener is alone for much
+    /// longer than [`GRACE`], whoever its clients are.
+    ///
+    /// [`GRACE`]: crate::slots::GRACE
+    fn make_way(self: &Arc<Self>, at: usize) -> bool {
+        let slots = &self.app.slots;
+        let is_made = slots.accepts(at) || self.start_thread().is_ok();
+        slots.set_short(!is_made);
+        if !is_made {
+            slots.shed();
+        }
+        is_made
     }
 
     /// The next connection, unless the server is stopping.

@@ -7,8 +7,10 @@
 //! served, the sooner: where there are but a few threads, a request has to come as a whole.
 
 use std::net::{Shutdown, TcpStream};
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::lock;
@@ -20,7 +22,8 @@ pub const GRACE: Duration = Duration::from_millis(400);
 const SHORT_GRACE: Duration = Duration::from_millis(1);
 /// Where it is less than this, there is no time for a client that has not spoken yet.
 const TIME_TO_SPEAK: Duration = Duration::from_millis(50);
-/// Threads that are kept accepting, at all listeners: so many that a steady crowd starts none, …
+/// At each listener as many threads are kept accepting as there are processors: one that has served
+/// finds the next connection waiting, and none is woken for it. At most this many at all of them, …
 const SPARE: usize = 8;
 /// … or this part of all threads, where there are few.
 const SPARE_PART: usize = 3;
@@ -36,6 +39,8 @@ pub struct Slots {
     released: Condvar,
     /// Threads that wait for a slot to be released.
     queue: AtomicUsize,
+    /// No other thread could be had when one was needed.
+    short: AtomicBool,
     /// Nothing is to be accepted or kept alive any more.
     closing: AtomicBool,
 }
@@ -71,7 +76,8 @@ impl Slots {
     /// So many slots, all free, for the connections of so many listeners; fewer, if there may not be so
     /// many threads for them.
     pub fn new(max: usize, threads: usize, listeners: usize) -> Self {
-        let spare = SPARE.min(threads / SPARE_PART).max(listeners);
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        let spare = SPARE.min(processors * listeners).min(threads / SPARE_PART).max(listeners);
         let limit = max.min(threads.saturating_sub(spare).max(1));
         let grace = (GRACE * limit as u32 / max as u32).max(SHORT_GRACE);
         let table = Table { accepting: vec![0; listeners], ..Table::default() };
@@ -90,9 +96,9 @@ impl Slots {
         })
     }
 
-    /// A slot for a connection that a thread has accepted here, which does not accept from then on;
-    /// and whether others do. When all slots are taken, this waits until one is released.
-    pub fn acquire(&self, stream: TcpStream, at: usize) -> (Slot<'_>, bool) {
+    /// A slot for a connection that a thread has accepted here, which does not accept from then on.
+    /// When all slots are taken, this waits until one is released.
+    pub fn acquire(&self, stream: TcpStream, at: usize) -> Slot<'_> {
         let mut table = lock(&self.table);
         while table.served.len() >= self.limit {
             table.evict(self.grace);
@@ -104,7 +110,17 @@ impl Slots {
         table.served.push(slot.served.clone());
         table.accepted += 1;
         table.accepting[at] -= 1;
-        (slot, table.accepting[at] > 0)
+        slot
+    }
+
+    /// Whether a thread accepts at this listener.
+    pub fn accepts(&self, at: usize) -> bool {
+        lock(&self.table).accepting[at] > 0
+    }
+
+    /// From now on threads can't be had, or can.
+    pub fn set_short(&self, short: bool) {
+        self.short.store(short, Relaxed);
     }
 
     /// Evicts the connection that has waited longest, and then waits a moment for a slot to be
@@ -190,9 +206,10 @@ impl Slot<'_> {
     }
 
     /// Whether the connection may be kept alive for another request. Not while somebody waits for a
-    /// slot: of clients that never rest, none has waited long.
+    /// slot or a thread: of clients that never rest, none has waited long.
     pub fn may_keep_alive(&self) -> bool {
-        !self.is_ending() && self.slots.queue.load(Relaxed) == 0
+        let is_awaited = self.slots.queue.load(Relaxed) > 0 || self.slots.short.load(Relaxed);
+        !self.is_ending() && !is_awaited
     }
 
     /// Whether the connection was evicted, or the server stops: an end of what the client sends may be
@@ -224,7 +241,6 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpListener;
-    use std::thread;
 
     #[test]
     fn who_is_evicted_with_a_request_on_its_way_is_answered() {
@@ -232,7 +248,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let slots = Slots::new(1, 2, 1);
         slots.next_listener().unwrap();
-        let (slot, _) = slots.acquire(listener.accept().unwrap().0, 0);
+        let slot = slots.acquire(listener.accept().unwrap().0, 0);
         slot.set_idle(Some(Shutdown::Read));
         client.write_all(b"ask").unwrap();
         thread::sleep(GRACE);

@@ -29,6 +29,11 @@ pub const STATUSES: [(u16, &str); 15] = [
 /// RFC 9110, sections 15.5 and 15.6: from this status on, it is an error.
 pub const FIRST_ERROR: u16 = 400;
 
+/// In bytes: of the lines that all heads have, and of fields of their own. Memory for an answer is asked
+/// for once, and not bit by bit, which would be the most of what it costs here.
+const HEAD_ROOM: usize = 160;
+const FIELDS_ROOM: usize = 128;
+
 /// A whole answer.
 #[derive(Debug, PartialEq)]
 pub struct Response {
@@ -41,7 +46,8 @@ pub struct Response {
 impl Response {
     /// An answer without a body, which no cache may give again (RFC 9111, section 5.2.2.5).
     pub fn empty(status: u16) -> Self {
-        Response { status, fields: "Cache-Control: no-store\r\n".into(), body: "".into() }
+        let fields = String::with_capacity(FIELDS_ROOM);
+        Response { status, fields, body: "".into() }.with("Cache-Control", "no-store")
     }
 
     /// An answer with a body of this media type.
@@ -76,11 +82,13 @@ impl Response {
 
     /// All of it as it goes over the wire; without its body if it answers a `HEAD`.
     pub fn to_bytes(&self, now: SystemTime, keep_alive: bool, head_only: bool) -> Vec<u8> {
-        let length = format!("Content-Length: {}\r\n", self.body.len());
-        let length = if self.status == 204 { "" } else { &length };
-        let close = if keep_alive { "" } else { "Connection: close\r\n" };
-        let body = if head_only { "" } else { &self.body };
-        [&head(self.status, now), &self.fields, length, close, "\r\n", body].concat().into()
+        let mut bytes = head(self.status, now, self.fields.len() + self.body.len()) + &self.fields;
+        if self.status != 204 {
+            let _ = write!(bytes, "Content-Length: {}\r\n", self.body.len());
+        }
+        bytes += if keep_alive { "\r\n" } else { "Connection: close\r\n\r\n" };
+        bytes += if head_only { "" } else { &self.body };
+        bytes.into()
     }
 }
 
@@ -92,13 +100,15 @@ pub fn stream_head(now: SystemTime) -> Vec<u8> {
                   Cache-Control: no-store, no-transform\r\n\
                   X-Accel-Buffering: no\r\n\
                   Connection: close\r\n\r\n";
-    (head(200, now) + fields).into()
+    (head(200, now, fields.len()) + fields).into()
 }
 
-/// The first two lines of every head.
-fn head(status: u16, now: SystemTime) -> String {
+/// The first two lines of every head, with room for so many bytes more than all heads have.
+fn head(status: u16, now: SystemTime, more: usize) -> String {
     let reason = STATUSES.iter().find(|(it, _)| *it == status).map_or("", |(_, reason)| reason);
-    format!("HTTP/1.1 {status} {reason}\r\nDate: {}\r\n", Utc::from(now).http_date())
+    let mut head = String::with_capacity(HEAD_ROOM + more);
+    let _ = write!(head, "HTTP/1.1 {status} {reason}\r\nDate: {:#}\r\n", Utc::from(now));
+    head
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment, as the time since the first one of 1970. It displays as RFC 3339:
-/// `2026-11-22T13:53:18.123Z`.
+/// A moment, as the time since the first one of 1970. It displays as RFC 3339,
+/// `2026-11-22T13:53:18.123Z`; and its alternate form, `{:#}`, as RFC 9110, section 5.6.7:
+/// `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub struct Utc(Duration);
 
 impl From<SystemTime> for Utc {
@@ -15,31 +16,35 @@ impl From<SystemTime> for Utc {
 }
 
 impl Utc {
-    /// RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.
-    pub fn http_date(&self) -> String {
+    fn http_date(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// 1970-01-01 was the first of these.
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         const MONTHS: [&str; 12] =
             ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let (year, month, day) = date(self.days());
         let (weekday, month) = (DAYS[self.days() as usize % 7], MONTHS[month as usize - 1]);
-        format!("{weekday}, {day:02} {month} {year} {} GMT", self.time_of_day())
+        let (hour, minute, second) = self.time_of_day();
+        write!(f, "{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
     }
 
     fn days(&self) -> u64 {
         self.0.as_secs() / 86_400
     }
 
-    fn time_of_day(&self) -> String {
+    fn time_of_day(&self) -> (u64, u64, u64) {
         let second = self.0.as_secs();
-        format!("{:02}:{:02}:{:02}", second / 3600 % 24, second / 60 % 60, second % 60)
+        (second / 3600 % 24, second / 60 % 60, second % 60)
     }
 }
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ((year, month, day), time) = (date(self.days()), self.time_of_day());
-        write!(f, "{year}-{month:02}-{day:02}T{time}.{:03}Z", self.0.subsec_millis())
+        if f.alternate() {
+            return self.http_date(f);
+        }
+        let ((year, month, day), (hour, minute, second)) = (date(self.days()), self.time_of_day());
+        let milli = self.0.subsec_millis();
+        write!(f, "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
     }
 }
 

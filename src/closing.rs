@@ -100,7 +100,8 @@ pub fn linger(connection: &mut DeadlineStream<'_>, is_sending: bool) {
     let stream = connection.stream;
     let _ = stream.shutdown(Shutdown::Write);
     if is_sending || os::receive_now(stream, &mut [0; 64]).is_ok() {
-        connection.deadline = Instant::now() + LINGER_AFTER_REFUSAL;
+        let deadline = Instant::now() + LINGER_AFTER_REFUSAL;
+        connection.deadline = (connection.waits)(Shutdown::Read, deadline);
         let _ = io::copy(&mut connection.take(LINGER_BYTES), &mut io::sink());
     }
 }

@@ -189,7 +189,9 @@ impl Config {
         let is_given = |option: &&str| given.iter().any(|(name, _)| name == option);
         let is_in_environment = |option: &&str| environment(&variable(option)).is_ok();
         let has_token = TOKENS.iter().any(is_given);
-        if TOKENS.iter().all(is_given) || !has_token && TOKENS.iter().all(is_in_environment) {
+        let is_twice =
+            TOKENS.iter().all(is_given) || !has_token && TOKENS.iter().all(is_in_environment);
+        if is_twice && wanted.iter().any(|(option, ..)| TOKENS.contains(option)) {
             return Err(format!(
                 "{} are not accepted together: it takes one",
                 TOKENS.join(" and ")
@@ -442,7 +444,8 @@ mod tests {
         assert_eq!(parsed("ORDERPAY_LISTEN=[::1]:1 healthcheck"), healthcheck("http://[::1]:1"));
         assert_eq!(parsed("ORDERPAY_KEEP=x healthcheck http://h"), healthcheck("http://h"));
         // What else the server was told, is not for it: its token may be for the server's eyes only.
-        let elsewhere = "ORDERPAY_TOKEN_FILE=/no ORDERPAY_LISTEN=[::1]:1 healthcheck";
+        let elsewhere =
+            "ORDERPAY_TOKEN=a ORDERPAY_TOKEN_FILE=/no ORDERPAY_LISTEN=[::1]:1 healthcheck";
         assert_eq!(parsed(elsewhere), healthcheck("http://[::1]:1"));
     }
 

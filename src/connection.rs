@@ -108,6 +108,9 @@ impl Connection<'_> {
         if self.awaited != Some(part) {
             self.awaited = Some(part);
             self.stream.deadline = Instant::now() + timeout;
+        } else {
+            // Who sends bit by bit may have each bit there in time.
+            (self.make_way)();
         }
         let begun = part != Part::Start;
         match read_some(&mut self.stream, &mut self.received) {
@@ -127,7 +130,7 @@ impl Connection<'_> {
 
     fn send(&mut self, response: &Response, keep_alive: bool, head_only: bool) -> bool {
         self.app.events.record_refusal(response, self.slot.stream());
-        let keep_alive = keep_alive && self.slot.may_keep_alive();
+        let keep_alive = keep_alive && self.slot.may_keep_alive() && (self.make_way)();
         let bytes = response.to_bytes(SystemTime::now(), keep_alive, head_only);
         self.stream.is_last = !keep_alive;
         let written = self.write(&bytes);

@@ -1,9 +1,9 @@
 //! Bind, accept, a thread per connection, shut down.
 //!
-//! Leader and followers: as many threads as there are processors accept at each listener. The one that
-//! gets a connection serves it itself, with no hand-over, and then accepts again, wherever the fewest
-//! do. A request that is there takes less than to wake a thread, so it starts another only before it
-//! has to wait, for its client or for the disk, where no other accepts.
+//! Leader and followers: up to as many threads as there are processors accept at each listener. The one
+//! that gets a connection serves it itself, with no hand-over, and then accepts again, wherever the
+//! fewest do. To answer a request that is there takes about as long as to wake a thread, so only before
+//! it has to wait, for its client or for the disk, does it start others where nobody accepts.
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -40,8 +40,8 @@ impl Server {
         let server = Arc::new(Server { app, listeners });
         let kept = server.clone();
         spawn("journal", move || kept.app.waiters.keep_journal())?;
+        server.fill()?;
         for address in server.addresses() {
-            server.start_thread()?;
             server.app.events.record(Event::Listening, format_args!("address={address}"));
         }
         Ok(server)
@@ -69,36 +69,38 @@ impl Server {
         app.events.flush();
     }
 
-    fn start_thread(self: &Arc<Self>) -> io::Result<()> {
-        let server = self.clone();
-        spawn("connection", move || server.run()).map(drop)
-    }
-
-    /// Accepts, serves, and accepts again, as long as there are few who do.
-    fn run(self: Arc<Self>) {
-        let slots = &self.app.slots;
-        while let Some(at) = slots.next_listener() {
-            let Some(stream) = self.accept(&self.listeners[at]) else { return };
-            let slot = slots.acquire(stream, at);
-            let serve = || connection::serve(&self.app, slot, &|| self.make_way(at));
-            // A panic has cost this connection, and told about itself.
-            let _ = catch_unwind(AssertUnwindSafe(serve));
+    /// Starts a thread for each listener where nobody accepts.
+    fn fill(self: &Arc<Self>) -> io::Result<()> {
+        while let Some(at) = self.app.slots.take_lone_listener() {
+            let server = self.clone();
+            let started = spawn("connection", move || server.run(at));
+            started.inspect_err(|_| self.app.slots.leave(at))?;
         }
+        Ok(())
     }
 
-    /// Has a thread accept at a listener while this one waits; false if none can be had. Then a slow
-    /// connection has to give up its own, and this one has to be quick: so no listener is alone for much
-    /// longer than [`GRACE`], whoever its clients are.
-    ///
-    /// [`GRACE`]: crate::slots::GRACE
-    fn make_way(self: &Arc<Self>, at: usize) -> bool {
-        let slots = &self.app.slots;
-        let is_made = slots.accepts(at) || self.start_thread().is_ok();
-        slots.set_short(!is_made);
+    /// Sees to it that somebody accepts while this thread waits; false if no thread can be had. Then a
+    /// slow connection has to give up its own, and this one has to be quick.
+    fn make_way(self: &Arc<Self>) -> bool {
+        let is_made = self.fill().is_ok();
         if !is_made {
-            slots.shed();
+            self.app.slots.shed();
         }
         is_made
+    }
+
+    /// Accepts at a listener, serves, and accepts again, as long as there are few who do.
+    fn run(self: Arc<Self>, first: usize) {
+        let slots = &self.app.slots;
+        let mut next = Some(first);
+        while let Some(at) = next {
+            let Some(stream) = self.accept(&self.listeners[at]) else { return };
+            let slot = slots.acquire(stream, at);
+            let serve = || connection::serve(&self.app, slot, &|| self.make_way());
+            // A panic has cost this connection, and told about itself.
+            let _ = catch_unwind(AssertUnwindSafe(serve));
+            next = slots.next_listener();
+        }
     }
 
     /// The next connection, unless the server is stopping.

@@ -39,8 +39,6 @@ pub struct Slots {
     released: Condvar,
     /// Threads that wait for a slot to be released.
     queue: AtomicUsize,
-    /// No other thread could be had when one was needed.
-    short: AtomicBool,
     /// Nothing is to be accepted or kept alive any more.
     closing: AtomicBool,
 }
@@ -96,6 +94,19 @@ impl Slots {
         })
     }
 
+    /// Where nobody accepts, if there is such a listener: a thread that is about to start does from now on.
+    pub fn take_lone_listener(&self) -> Option<usize> {
+        let accepting = &mut lock(&self.table).accepting;
+        let at = accepting.iter().position(|count| *count == 0)?;
+        accepting[at] = 1;
+        Some(at)
+    }
+
+    /// It could not be started.
+    pub fn leave(&self, at: usize) {
+        lock(&self.table).accepting[at] -= 1;
+    }
+
     /// A slot for a connection that a thread has accepted here, which does not accept from then on.
     /// When all slots are taken, this waits until one is released.
     pub fn acquire(&self, stream: TcpStream, at: usize) -> Slot<'_> {
@@ -111,16 +122,6 @@ impl Slots {
         table.accepted += 1;
         table.accepting[at] -= 1;
         slot
-    }
-
-    /// Whether a thread accepts at this listener.
-    pub fn accepts(&self, at: usize) -> bool {
-        lock(&self.table).accepting[at] > 0
-    }
-
-    /// From now on threads can't be had, or can.
-    pub fn set_short(&self, short: bool) {
-        self.short.store(short, Relaxed);
     }
 
     /// Evicts the connection that has waited longest, and then waits a moment for a slot to be
@@ -206,10 +207,9 @@ impl Slot<'_> {
     }
 
     /// Whether the connection may be kept alive for another request. Not while somebody waits for a
-    /// slot or a thread: of clients that never rest, none has waited long.
+    /// slot: of clients that never rest, none has waited long.
     pub fn may_keep_alive(&self) -> bool {
-        let is_awaited = self.slots.queue.load(Relaxed) > 0 || self.slots.short.load(Relaxed);
-        !self.is_ending() && !is_awaited
+        !self.is_ending() && self.slots.queue.load(Relaxed) == 0
     }
 
     /// Whether the connection was evicted, or the server stops: an end of what the client sends may be
@@ -247,7 +247,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let slots = Slots::new(1, 2, 1);
-        slots.next_listener().unwrap();
+        slots.take_lone_listener().unwrap();
         let slot = slots.acquire(listener.accept().unwrap().0, 0);
         slot.set_idle(Some(Shutdown::Read));
         client.write_all(b"ask").unwrap();

@@ -206,6 +206,32 @@ fn a_payment_gets_past_clients_that_drip() {
 }
 
 #[test]
+fn no_listener_is_left_alone() {
+    let _machine = alone();
+    let health = |more: &[(&str, &str)]| request("GET", "/healthz", more, "");
+    for _ in 0..40 {
+        let server = Server::start(&["--listen", "127.0.0.1:0"]);
+        let listening = server.wait_for_log_lines(2, "event=listening");
+        let addresses = listening.iter().map(|line| line.split_once("address=").unwrap().1);
+        let addresses: Vec<SocketAddr> = addresses.map(|it| it.parse().unwrap()).collect();
+        for _ in 0..3 {
+            let mut clients = [0, 1].map(|at| Client::connect(addresses[at]));
+            // At the same time: one is kept, the other not.
+            clients[0].send(health(&[]));
+            clients[1].send(health(&[("Connection", "close")]));
+            clients.iter_mut().for_each(|client| _ = client.answer());
+            thread::sleep(Duration::from_millis(3));
+            for address in &addresses {
+                let (asked, mut client) = (Instant::now(), Client::connect(*address));
+                client.send(health(&[("Connection", "close")]));
+                client.answer();
+                assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+            }
+        }
+    }
+}
+
+#[test]
 fn of_500_waiters_200_never_read_and_300_have_their_frames_within_a_second() {
     let _machine = alone();
     let server = Server::start(&["--quiet"]);

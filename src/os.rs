@@ -59,6 +59,7 @@ const TCP_NODELAY: c_int = 1;
 const TCP_DEFER_ACCEPT: c_int = 9;
 const IPPROTO_IPV6: c_int = 41;
 const IPV6_V6ONLY: c_int = 26;
+const POSIX_FADV_RANDOM: c_int = 1;
 const LOCK_EX: c_int = 2;
 const LOCK_NB: c_int = 4;
 const MSG_DONTWAIT: c_int = 0x40;
@@ -76,6 +77,7 @@ unsafe extern "C" {
     fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: u32) -> c_int;
     fn bind(socket: c_int, address: *const SocketAddress, length: u32) -> c_int;
+    fn posix_fadvise(file: c_int, offset: i64, length: i64, advice: c_int) -> c_int;
     fn flock(file: c_int, operation: c_int) -> c_int;
     fn listen(socket: c_int, backlog: c_int) -> c_int;
     fn recv(socket: c_int, buffer: *mut c_void, length: usize, flags: c_int) -> isize;
@@ -239,6 +241,13 @@ fn checked(result: c_int) -> io::Result<c_int> {
 pub fn try_lock(file: &File) -> io::Result<()> {
     // SAFETY: no memory is passed; the descriptor is open as long as `file` is borrowed.
     checked(unsafe { flock(file.as_raw_fd(), LOCK_EX | LOCK_NB) }).map(drop)
+}
+
+/// From now on the kernel reads no more of the file than what is asked for. What it reads ahead, which may
+/// be mebibytes, takes the place of the program's own pages where memory is bounded.
+pub fn read_nothing_ahead(file: &File) {
+    // SAFETY: no memory is passed. Where the kernel does not listen, it is only slower.
+    unsafe { posix_fadvise(file.as_raw_fd(), 0, 0, POSIX_FADV_RANDOM) };
 }
 
 /// Reads what has come, without waiting for more; how much it was.

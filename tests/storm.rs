@@ -4,19 +4,22 @@
 mod support;
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::{env, fs, thread};
 
 use orderpay::budget::{self, Budget};
 use orderpay::order::OrderResult;
 use orderpay::os;
+use support::cgroup::forget_files;
+use support::server::delivered;
 use support::{
     Cgroup, Client, Folder, NO_ROOM, OPENING, PAID, Program, Server, eventually, request, skipped,
 };
@@ -275,11 +278,18 @@ impl Scene<'_> {
     }
 }
 
-fn storm(counts_sockets: bool, options: &[&str]) {
-    let Some(cgroup) = Cgroup::of(MEMORY, Some(PROCESSES)) else { return };
+/// So much memory, in which the program's own file counts too; `None`, said aloud, where it can't be had.
+fn container(memory: usize, processes: Option<usize>) -> Option<Cgroup> {
     if !Path::new(&static_binary()).exists() {
-        return skipped("there is no static binary: `make static` builds it");
+        skipped("there is no static binary: `make static` builds it");
+        return None;
     }
+    forget_files();
+    Cgroup::of(memory, processes)
+}
+
+fn storm(counts_sockets: bool, options: &[&str]) {
+    let Some(cgroup) = container(MEMORY, Some(PROCESSES)) else { return };
     if counts_sockets && !cgroup.count_sockets() {
         return;
     }
@@ -307,6 +317,7 @@ fn storm(counts_sockets: bool, options: &[&str]) {
     assert!(!server.program().has_ended(), "{}", server.program().stderr());
     assert_eq!(cgroup.killed(), 0, "the kernel has killed somebody");
     println!("at most {} KiB with what can be given up", cgroup.kib(cgroup.names.most));
+    println!("{} times somebody waited for a page of a file", cgroup.major_faults());
 }
 
 /// In this order: where sockets were once counted, the kernel may go on counting them for a while.
@@ -319,11 +330,49 @@ fn in_eight_mebibytes_and_sixteen_processes_nobody_ends_it_and_customers_are_ser
     what_waiters_say_that_nobody_reads_takes_a_page_each();
 }
 
+/// Whoever rewrites reads a file of some mebibytes and writes another. If the program's own pages had to go for that,
+/// those who pay would wait until they are read again.
+#[test]
+fn a_journal_that_is_rewritten_does_not_push_the_program_out() {
+    const PAYMENTS: usize = 4000;
+    let _machine = alone();
+    let Some(cgroup) = container(MEMORY, Some(PROCESSES)) else { return };
+    os::raise_descriptor_limit();
+    let folder = Folder::new();
+    let journal = folder.join("journal");
+    let options = ["--quiet".into(), format!("--journal={}", journal.display())];
+    let server = spawn(&cgroup, "127.0.0.1:0", &options);
+    let wait = |order: &str| {
+        let mut browser = server.connect();
+        browser.send(request("GET", &format!("/sse/orderpay/{order:-<64}"), &[], "")).head();
+        (browser.until("\n\n") == OPENING.as_bytes()).then_some(browser)
+    };
+    let pay = |order: &str| server.post(&format!("/sse/payback/{order:-<64}"), "x".repeat(4096));
+    let crowd: Vec<_> = (0..).map_while(|n| wait(&format!("waits-{n}"))).collect();
+    let kept = (0..).take_while(|n| pay(&format!("kept-{n}")).status == 200).count();
+    assert_eq!(delivered(&pay("waits-0")), 1, "that makes room for one");
+    let (mut files, mut slowest, before) = (HashSet::new(), Duration::ZERO, cgroup.major_faults());
+    for order in (0..PAYMENTS).map(|n| format!("paid-{n}")) {
+        let mut browser = wait(&order).expect("room");
+        let begun = Instant::now();
+        assert_eq!(delivered(&pay(&order)), 1);
+        slowest = slowest.max(begun.elapsed());
+        browser.rest();
+        files.insert(fs::metadata(&journal).unwrap().ino());
+    }
+    let (crowd, faults) = (crowd.len(), cgroup.major_faults() - before);
+    println!("{crowd} wait, {kept} results are kept; rewritten {} times", files.len() - 1);
+    println!(
+        "the slowest payment took {slowest:?}; {faults} times a page of a file was waited for"
+    );
+    assert!(files.len() > 3 && slowest < SOON && faults < 100);
+}
+
 /// The image's health check is a process in the same container.
 #[test]
 fn in_sixteen_processes_its_health_check_finds_room_and_slow_clients_keep_no_payment_out() {
     let _machine = alone();
-    let Some(cgroup) = Cgroup::of(8 * MEMORY, Some(PROCESSES)) else { return };
+    let Some(cgroup) = container(8 * MEMORY, Some(PROCESSES)) else { return };
     let length = Duration::from_secs(1);
     let folder = Folder::new();
     let scene = Scene::new(&cgroup, &folder.join("journal"), &[], length);
@@ -350,7 +399,7 @@ fn in_sixteen_processes_its_health_check_finds_room_and_slow_clients_keep_no_pay
 fn what_waiters_say_that_nobody_reads_takes_a_page_each() {
     const WAITERS: usize = 100;
     const SOCKETS: &str = "memory.kmem.tcp.usage_in_bytes";
-    let Some(cgroup) = Cgroup::of(8 * MEMORY, None) else { return };
+    let Some(cgroup) = container(8 * MEMORY, None) else { return };
     if !cgroup.count_sockets() {
         // Version 2 counts them with all the rest.
         return;
@@ -369,10 +418,7 @@ fn what_waiters_say_that_nobody_reads_takes_a_page_each() {
 
 /// What is measured is printed: the rule is in src/budget.rs.
 fn nothing_costs_more_than_what_it_is_reckoned_with() {
-    let Some(cgroup) = Cgroup::of(64 * MEMORY, None) else { return };
-    if !Path::new(&static_binary()).exists() {
-        return;
-    }
+    let Some(cgroup) = container(64 * MEMORY, None) else { return };
     if !cgroup.count_sockets() && !cgroup.is_of_version_2() {
         return skipped("sockets are not counted");
     }

@@ -1,7 +1,7 @@
 //! The file of a journal: opened, appended to, repaired and rewritten, by the one thread that has it.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, ErrorKind, Seek, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ const SMALL: u64 = 64 * 1024;
 /// So many bytes of notes are synced though nobody waits for it, for until then they are kept in
 /// memory too.
 const MAX_UNSYNCED: usize = 64 * 1024;
+
+/// So many bytes are read at once.
+const READ: usize = 64 * 1024;
 
 /// What a journal is called while it is rewritten: its name, with this behind it.
 const REWRITE: &str = ".rewrite";
@@ -47,7 +50,7 @@ impl Disk {
     pub fn open(path: &Path, apply: impl FnMut(Record)) -> Result<(Disk, u64), String> {
         let fail = |error| format!("{}: {error}{}", path.display(), way_out(&error));
         let (file, named) = lock(path).map_err(fail)?;
-        let sound = replay(BufReader::new(&file), apply).map_err(fail)?;
+        let sound = replay(reader(&file).map_err(fail)?, apply).map_err(fail)?;
         let Sound { length: synced, format, tail, damaged } = sound;
         if let Some(line) = damaged {
             let (path, advice) = (path.display(), "restore the file, or delete the line and lose");
@@ -152,9 +155,8 @@ impl Disk {
         where_supported(file.set_permissions(self.file.metadata()?.permissions()))?;
         let mut lines = BufWriter::new(&file);
         lines.write_all(HEADER.as_bytes())?;
-        (&self.file).rewind()?;
         let mut put = Ok(());
-        let sound = replay(BufReader::new(&self.file), |record| {
+        let sound = replay(reader(&self.file)?, |record| {
             if put.is_ok() && is_current(&record) {
                 put = lines.write_all(record.line().as_bytes());
             }
@@ -192,6 +194,13 @@ fn lock(path: &Path) -> io::Result<(File, PathBuf)> {
         Err(error) if error.kind() != ErrorKind::WouldBlock => Err(step("lock")(error)),
         _ => Err(io::Error::other("another server uses this journal: give each its own")),
     }
+}
+
+/// Reads it from its beginning.
+fn reader(mut file: &File) -> io::Result<impl BufRead> {
+    file.rewind()?;
+    os::read_nothing_ahead(file);
+    Ok(BufReader::with_capacity(READ, file))
 }
 
 /// A file of that name would be deleted by who rewrites the journal of the name without that end.

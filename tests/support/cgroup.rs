@@ -1,6 +1,7 @@
 //! A control group of a test's own, in which memory and processes are few.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use std::{fs, process, thread};
@@ -103,10 +104,22 @@ impl Cgroup {
         number_after("oom_kill", &events).expect("oom_kill")
     }
 
+    /// How often somebody in it had to wait for a page to be read.
+    pub fn major_faults(&self) -> usize {
+        let stat = fs::read_to_string(self.memory.join("memory.stat")).unwrap();
+        number_after("pgmajfault", &stat).expect("pgmajfault")
+    }
+
     fn folders(&self) -> impl Iterator<Item = &PathBuf> {
         let processes = self.processes.iter().filter(|it| **it != self.memory);
         [&self.memory].into_iter().chain(processes)
     }
+}
+
+/// Has the kernel forget what it has read of files: what is read anew counts where that is done.
+pub fn forget_files() {
+    let _ = Command::new("sync").status();
+    let _ = fs::write("/proc/sys/vm/drop_caches", "1");
 }
 
 fn number_after(name: &str, text: &str) -> Option<usize> {
@@ -126,7 +139,7 @@ impl Drop for Cgroup {
             }
         }
         if !self.is_of_version_2() {
-            let _ = fs::write("/proc/sys/vm/drop_caches", "1");
+            forget_files();
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What memory and processes there are, and the one rule that divides them.
 //!
-//! First comes the program itself. Of the rest, an eighth is for connections, half for waiters and three
-//! eighths for results: each has its own, so that who waits can't keep a payment out, nor who pays a
-//! browser, nor slow clients either of them.
+//! First comes the program itself. Of the rest, an eighth at most is for connections: what is needed for as
+//! many threads as there may be processes. Of what is left, five eighths are for waiters and three for
+//! results. Each has its own, so that who waits can't keep a payment out, nor who pays a browser, nor
+//! slow clients either of them.
 //!
 //! What each costs was measured in a control group, with what the kernel takes for it; `tests/storm.rs`
 //! measures it anew. It is reckoned with the most that a client can have kept: who they are is theirs to
@@ -11,9 +12,11 @@
 use crate::order::OrderResult;
 use crate::{cgroup, os};
 
-/// In bytes, like all that follows. At rest it takes 0.2 to 0.8 MiB; then there is what the log and the
-/// journal have not written yet, streams that linger, and what the heap wastes.
-const PROGRAM: usize = 1536 * 1024;
+/// In bytes, like all that follows. At rest it takes 0.2 to 0.8 MiB, and 1.4 MiB of its own file, which has
+/// to be there when a payment comes: the kernel gives up pages of files before it kills, but if it has
+/// to read the same ones again and again, nobody is served soon. Then there are the journal's pages, what
+/// that and the log have not written yet, streams that linger, and what the heap wastes.
+const PROGRAM: usize = 2500 * 1024;
 /// With the longest request in its buffer 54,000 to 59,000.
 const THREAD: usize = 60 * 1024;
 /// 12 KiB to be received, 64 KiB to be sent: what a listener's connections may have (`os::Buffers`).
@@ -23,7 +26,9 @@ const WAITER: usize = 1700;
 /// The socket itself, 2,400, and a page with what its peer has sent.
 const WAITER_SOCKET: usize = 2500 + 4096;
 /// And its text: up to 350 without one, 520 with 100 bytes, 1,310 with 1,000 and 4,460 with 4,096.
-const RESULT: usize = 480;
+const RESULT: usize = 400;
+/// And the bytes of the text.
+const TEXT: usize = 32;
 
 /// Threads that are not for connections: they wait for signals, deadlines, the log and the disk.
 const OTHER_THREADS: usize = 4;
@@ -57,12 +62,12 @@ impl Budget {
     pub fn threads(&self) -> usize {
         let others = OTHER_THREADS + OTHER_PROCESSES.min(self.processes / 2);
         let threads = self.processes.saturating_sub(others);
-        threads.min(self.eighths(1) / self.thread()).max(FEWEST_THREADS)
+        threads.min(self.rest() / 8 / self.thread()).max(FEWEST_THREADS)
     }
 
     /// How many may wait.
     pub fn waiters(&self) -> usize {
-        self.eighths(4) / self.waiter()
+        self.eighths(5) / self.waiter()
     }
 
     /// How many may linger that were ended: they cost as much, out of what the program has.
@@ -81,8 +86,15 @@ impl Budget {
         PROGRAM + connections * self.thread() + waiters * self.waiter() + results
     }
 
+    /// What there is beside the program.
+    fn rest(&self) -> usize {
+        self.memory.map_or(usize::MAX, |bytes| bytes.saturating_sub(PROGRAM))
+    }
+
+    /// So many eighths of what the connections leave.
     fn eighths(&self, count: usize) -> usize {
-        self.memory.map_or(usize::MAX, |bytes| bytes.saturating_sub(PROGRAM) / 8 * count)
+        let connections = self.threads().saturating_mul(self.thread());
+        self.rest().saturating_sub(connections) / 8 * count
     }
 
     fn thread(&self) -> usize {
@@ -96,7 +108,10 @@ impl Budget {
 
 /// What a result takes that is remembered.
 pub fn cost(result: &OrderResult) -> usize {
-    RESULT + result.own_len()
+    match result.own_len() {
+        0 => RESULT,
+        bytes => RESULT + TEXT + bytes,
+    }
 }
 
 #[cfg(test)]
@@ -121,17 +136,18 @@ mod tests {
 
     #[test]
     fn in_eight_mebibytes_and_sixteen_processes_there_is_room_for_everybody() {
-        assert_eq!((SMALL.threads(), SMALL.waiters()), (6, 2004));
-        assert_eq!(SMALL.results() / cost(&OrderResult::default()), 5324);
+        assert_eq!((SMALL.threads(), SMALL.waiters()), (6, 2007));
+        assert_eq!(SMALL.results() / cost(&OrderResult::default()), 5118);
         let v2 = Budget { counts_sockets: true, ..SMALL };
-        assert_eq!((v2.threads(), v2.waiters(), v2.results()), (6, 410, SMALL.results()));
+        assert_eq!((v2.threads(), v2.waiters()), (5, 386));
+        assert_eq!(v2.results() / cost(&OrderResult::default()), 4811);
     }
 
     #[test]
     fn without_a_limit_there_is_none() {
         let none = Budget { memory: None, counts_sockets: false, processes: usize::MAX };
         assert!(none.threads() > 1 << 40 && none.waiters() > 1 << 40);
-        assert_eq!(none.results(), usize::MAX);
+        assert!(none.results() > 1 << 40);
     }
 
     #[test]

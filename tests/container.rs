@@ -156,7 +156,7 @@ fn eight_mebibytes_are_enough_for_2000_waiters_and_5000_payments() {
     os::raise_descriptor_limit();
     let container = Container::start(&root, Some(&cgroup.memory), &[LISTEN]);
     // Where the kernel counts sockets too, there are fewer.
-    let count = if cgroup.is_of_version_2() { 400 } else { 2000 };
+    let count = if cgroup.is_of_version_2() { 380 } else { 2000 };
     let mut waiters = container.waiters(count);
     let waiting = cgroup.kib(cgroup.names.now);
     let address = container.server.address;

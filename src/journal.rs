@@ -479,6 +479,20 @@ pub mod tests {
     }
 
     #[test]
+    fn notes_that_the_disk_is_too_slow_for_are_dropped_as_whole_lines() {
+        let folder = Folder::new("too-many-notes");
+        let journal = folder.by_hand();
+        let fits = (MAX_NOTES - MARK.len()) / written("a").line().len();
+        (0..2 * fits).for_each(|_| journal.note(&written("a")));
+        write_next(&journal);
+        journal.note(&settled("b"));
+        write_next(&journal);
+        drop(journal);
+        let (said, tail) = folder.read();
+        assert_eq!((said.len(), said.last(), tail), (fits + 1, Some(&say(&settled("b"))), 0));
+    }
+
+    #[test]
     fn all_who_wait_at_the_same_time_share_one_sync() {
         const THREADS: usize = 64;
         const ROUNDS: u64 = 20;

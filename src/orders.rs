@@ -22,7 +22,6 @@
 //! its result was written to somebody. Of order 1 it stays known which round is open.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::budget;
@@ -49,7 +48,10 @@ pub struct Limits {
 /// All orders that somebody waits for, or that are settled and not yet forgotten.
 pub struct Orders<W> {
     limits: Limits,
-    by_id: HashMap<OrderId, Order<W>>,
+    /// Who waits for what, in the order of their serials. None is empty.
+    waiting: HashMap<OrderId, VecDeque<Waiter<W>>>,
+    /// The last settlement of each order.
+    settled: HashMap<OrderId, Box<Settlement>>,
     /// The next thing that is due for each waiter, and the forgetting of each settlement.
     deadlines: BTreeMap<(Instant, Serial), OrderId>,
     /// The forgetting of those settlements whose result was written to somebody, the oldest first.
@@ -57,7 +59,6 @@ pub struct Orders<W> {
     /// Settlements that were forgotten, because they were too old or their room was needed: their orders
     /// and rounds, for whoever takes note of them.
     pub forgotten: Vec<(OrderId, u64)>,
-    settled: usize,
     /// In bytes, like the next one: what the settled orders take …
     taken: usize,
     /// … and those of them whose result was written to nobody.
@@ -75,13 +76,6 @@ pub type Serial = u64;
 
 /// The id of the `finish` event, and so of no round.
 const FINISH_ID: u64 = 6666;
-
-struct Order<W> {
-    /// In the order of their serials.
-    waiters: VecDeque<Waiter<W>>,
-    /// The last one. Boxed, because most orders that somebody waits for have none.
-    settlement: Option<Box<Settlement>>,
-}
 
 struct Waiter<W> {
     serial: Serial,
@@ -144,11 +138,11 @@ impl<W: Clone> Orders<W> {
     pub fn new(limits: Limits, first_round: u64) -> Self {
         Orders {
             limits,
-            by_id: HashMap::new(),
+            waiting: HashMap::new(),
+            settled: HashMap::new(),
             deadlines: BTreeMap::new(),
             written: BTreeMap::new(),
             forgotten: Vec::new(),
-            settled: 0,
             taken: 0,
             taken_unwritten: 0,
             last_serial: 0,
@@ -161,7 +155,7 @@ impl<W: Clone> Orders<W> {
     /// Waiters that are parked, and settled orders that are remembered.
     pub fn counts(&self) -> (usize, usize) {
         // Each of either has a deadline.
-        (self.deadlines.len() - self.settled, self.settled)
+        (self.deadlines.len() - self.settled.len(), self.settled.len())
     }
 
     /// What the settled orders take, in bytes.
@@ -171,7 +165,7 @@ impl<W: Clone> Orders<W> {
 
     /// What has settled the order last.
     pub fn settlement(&self, id: &OrderId) -> Option<&Settlement> {
-        self.by_id.get(id)?.settlement.as_deref()
+        self.settled.get(id).map(|last| &**last)
     }
 
     /// Decides about an `orderpay` that lost its connection in the round that it names, or is fresh; if
@@ -219,8 +213,8 @@ impl<W: Clone> Orders<W> {
         if self.is_settled(id) {
             return Err(Payment::Repeated);
         }
-        let unwritten = self.settled - self.written.len();
-        let is_awaited = self.by_id.get(id).is_some_and(|order| !order.waiters.is_empty());
+        let unwritten = self.settled.len() - self.written.len();
+        let is_awaited = self.waiting.contains_key(id);
         if unwritten + recording >= self.limits.remember
             || !(is_awaited || self.has_room(budget::cost(result) + bytes))
         {
@@ -252,16 +246,15 @@ impl<W: Clone> Orders<W> {
         self.last_serial += 1;
         let settlement = Settlement { serial: self.last_serial, ..settlement };
         self.deadlines.insert(settlement.deadline(&self.limits), id.clone());
-        self.settled += 1;
         self.taken += budget::cost(&settlement.result);
         self.taken_unwritten += budget::cost(&settlement.result);
-        self.order(id).settlement = Some(Box::new(settlement));
+        self.settled.insert(id.clone(), Box::new(settlement));
         self.take_waiters(id)
     }
 
     /// Forgets settlements that were written to somebody, the oldest first, while there are too many.
     pub fn make_room(&mut self) {
-        while self.settled > self.limits.remember || self.taken > self.limits.results {
+        while self.settled.len() > self.limits.remember || self.taken > self.limits.results {
             let Some(oldest) = self.written.values().next().cloned() else { return };
             self.forget_with_notice(&oldest);
         }
@@ -269,11 +262,13 @@ impl<W: Clone> Orders<W> {
 
     /// The result of this round was written to somebody; whether that is new.
     pub fn written(&mut self, id: &OrderId, round: u64) -> bool {
-        let last = self.by_id.get_mut(id).and_then(|order| order.settlement.as_mut());
-        let Some(last) = last.filter(|it| it.round == round && !it.written) else { return false };
+        let last = self.settled.get_mut(id).filter(|it| it.round == round && !it.written);
+        let Some(last) = last else { return false };
         last.written = true;
         self.taken_unwritten -= budget::cost(&last.result);
-        self.written.insert(last.deadline(&self.limits), id.clone());
+        // A clone shares its text: not that of another request, which would be kept for it.
+        let deadline = last.deadline(&self.limits);
+        self.written.insert(deadline, self.deadlines[&deadline].clone());
         true
     }
 
@@ -283,37 +278,40 @@ impl<W: Clone> Orders<W> {
         if id.has_rounds() && self.round == round {
             self.round = 0;
         }
-        let Some(order) = self.by_id.get_mut(id) else { return };
-        if let Some(last) = order.settlement.take_if(|last| last.round == round) {
+        if self.settlement(id).is_none_or(|last| last.round != round) {
+            return;
+        }
+        if let Some(last) = self.settled.remove(id) {
             self.deadlines.remove(&last.deadline(&self.limits));
-            self.settled -= 1;
             self.taken -= budget::cost(&last.result);
             if self.written.remove(&last.deadline(&self.limits)).is_none() {
                 self.taken_unwritten -= budget::cost(&last.result);
             }
         }
-        self.drop_if_unknown(id);
     }
 
     /// A waiter that is still parked.
     pub fn waiter(&self, id: &OrderId, serial: Serial) -> Option<W> {
         let at = self.position(id, serial)?;
-        Some(self.by_id.get(id)?.waiters[at].parked.clone())
+        Some(self.waiting[id][at].parked.clone())
     }
 
     /// Takes out one waiter, if it is still parked.
     pub fn take(&mut self, id: &OrderId, serial: Serial) -> Option<W> {
         let at = self.position(id, serial)?;
-        let waiter = self.by_id.get_mut(id)?.waiters.remove(at)?;
+        let waiters = self.waiting.get_mut(id)?;
+        let waiter = waiters.remove(at)?;
+        if waiters.is_empty() {
+            self.waiting.remove(id);
+        }
         self.deadlines.remove(&waiter.deadline(&self.limits));
-        self.drop_if_unknown(id);
         Some(waiter.parked)
     }
 
     /// Takes out all who are parked, whatever they wait for. From now on there is room for nobody.
     pub fn close(&mut self) -> Vec<W> {
         self.limits.waiters = 0;
-        let ids: Vec<OrderId> = self.by_id.keys().cloned().collect();
+        let ids: Vec<OrderId> = self.waiting.keys().cloned().collect();
         ids.iter().flat_map(|id| self.take_waiters(id)).collect()
     }
 
@@ -339,7 +337,7 @@ impl<W: Clone> Orders<W> {
         self.last_serial += 1;
         let waiter = Waiter { serial: self.last_serial, opened, heartbeats: 0, parked };
         self.deadlines.insert(waiter.deadline(&self.limits), id.clone());
-        let waiters = &mut self.order(id).waiters;
+        let waiters = self.waiting.entry(id.clone()).or_default();
         waiters.reserve_exact(usize::from(waiters.is_empty()));
         waiters.push_back(waiter);
         self.last_serial
@@ -351,7 +349,7 @@ impl<W: Clone> Orders<W> {
             self.forget_with_notice(&id);
             return None;
         };
-        let waiter = &mut self.by_id.get_mut(&id)?.waiters[at];
+        let waiter = &mut self.waiting.get_mut(&id)?[at];
         if now >= waiter.opened + self.limits.timeout {
             return Some(Due::Timeout(id, serial));
         }
@@ -362,7 +360,7 @@ impl<W: Clone> Orders<W> {
     }
 
     fn position(&self, id: &OrderId, serial: Serial) -> Option<usize> {
-        self.by_id.get(id)?.waiters.binary_search_by_key(&serial, |waiter| waiter.serial).ok()
+        self.waiting.get(id)?.binary_search_by_key(&serial, |waiter| waiter.serial).ok()
     }
 
     fn forget_with_notice(&mut self, id: &OrderId) {
@@ -374,23 +372,9 @@ impl<W: Clone> Orders<W> {
 
     /// Takes out all who wait for the order.
     pub fn take_waiters(&mut self, id: &OrderId) -> Vec<W> {
-        let Some(order) = self.by_id.get_mut(id) else { return Vec::new() };
-        let waiters = mem::take(&mut order.waiters);
+        let waiters = self.waiting.remove(id).unwrap_or_default();
         waiters.iter().for_each(|it| _ = self.deadlines.remove(&it.deadline(&self.limits)));
-        self.drop_if_unknown(id);
         waiters.into_iter().map(|waiter| waiter.parked).collect()
-    }
-
-    fn order(&mut self, id: &OrderId) -> &mut Order<W> {
-        let unknown = || Order { waiters: VecDeque::new(), settlement: None };
-        self.by_id.entry(id.clone()).or_insert_with(unknown)
-    }
-
-    fn drop_if_unknown(&mut self, id: &OrderId) {
-        let is_unknown = |it: &Order<W>| it.waiters.is_empty() && it.settlement.is_none();
-        if self.by_id.get(id).is_some_and(is_unknown) {
-            self.by_id.remove(id);
-        }
     }
 
     /// The round that the order is in.
@@ -433,6 +417,7 @@ impl<W> Waiter<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::mem;
 
     const LIMITS: Limits = Limits {
         timeout: Duration::from_secs(60),
@@ -455,6 +440,11 @@ mod tests {
     impl Scene {
         fn new() -> Self {
             Scene { orders: Orders::new(LIMITS, FIRST_ROUND), start: Instant::now() }
+        }
+
+        /// Orders that something is kept of.
+        fn known(&self) -> usize {
+            self.orders.waiting.len() + self.orders.settled.len()
         }
 
         fn at(&self, seconds: u64) -> Instant {
@@ -623,7 +613,7 @@ mod tests {
         assert_eq!(scene.orders.due(scene.at(59), 9), []);
         assert_eq!(scene.orders.due(scene.at(60), 9), [Due::Timeout(id("a"), 1)]);
         assert_eq!(scene.orders.take(&id("a"), 1), Some("one"));
-        assert_eq!((scene.orders.next_deadline(), scene.orders.by_id.len()), (None, 0));
+        assert_eq!((scene.orders.next_deadline(), scene.known()), (None, 0));
     }
 
     #[test]
@@ -641,7 +631,7 @@ mod tests {
         assert_eq!(scene.orders.take(&id("a"), 1), Some("one"));
         assert_eq!(scene.orders.take(&id("a"), 1), None);
         assert_eq!(scene.orders.waiter(&id("a"), 1), None);
-        assert_eq!((scene.orders.next_deadline(), scene.orders.by_id.len()), (None, 0));
+        assert_eq!((scene.orders.next_deadline(), scene.known()), (None, 0));
     }
 
     #[test]
@@ -651,7 +641,7 @@ mod tests {
         assert_eq!(scene.orders.due(scene.at(3599), 9), []);
         assert_eq!(scene.orders.due(scene.at(3600), 9), []);
         assert_eq!(mem::take(&mut scene.orders.forgotten), [(id("a"), 0)]);
-        assert_eq!((scene.orders.counts(), scene.orders.by_id.len()), ((0, 0), 0));
+        assert_eq!((scene.orders.counts(), scene.known()), ((0, 0), 0));
         assert_eq!(scene.ask("a", None, "anew"), (0, false));
         assert_eq!(scene.pay("a"), Ok((0, vec!["anew"])));
     }
@@ -764,8 +754,7 @@ mod tests {
         assert_eq!(scene.orders.close(), ["two"]);
         assert_eq!(scene.admit("c", None, "late"), Admission::Full);
         scene.orders.due(scene.at(9999), 9);
-        let Orders { by_id, deadlines, written, settled, .. } = scene.orders;
-        assert!(by_id.is_empty() && deadlines.is_empty() && written.is_empty());
-        assert_eq!(settled, 0);
+        assert_eq!(scene.known(), 0);
+        assert!(scene.orders.deadlines.is_empty() && scene.orders.written.is_empty());
     }
 }

@@ -123,9 +123,9 @@ fn memory_has_its_bound_and_what_is_used_of_it() {
     let _waiter = server.orderpay("7");
     expect("a waiter, as in src/budget.rs", 8296.0);
     server.post("/sse/payback/8", "x".repeat(1000));
-    expect("a waiter and a result", 8296.0 + 1432.0);
+    expect("a waiter and a result", 8296.0 + 1448.0);
     server.payback("7");
-    expect("two results", 1432.0 + 400.0);
+    expect("two results", 1448.0 + 416.0);
 }
 
 #[test]

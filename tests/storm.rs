@@ -4,7 +4,7 @@
 mod support;
 
 use std::cell::Cell;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs, mem, thread};
 
 use orderpay::budget::{self, Budget};
 use orderpay::order::OrderResult;
@@ -331,7 +331,7 @@ fn in_eight_mebibytes_and_sixteen_processes_nobody_ends_it_and_customers_are_ser
 }
 
 /// Whoever rewrites reads a file of some mebibytes and writes another. If the program's own pages had to go for that,
-/// those who pay would wait until they are read again.
+/// those who pay would wait until they are read again. (It shows where the disk's read-ahead is large: 8 MiB, not 128 KiB.)
 #[test]
 fn a_journal_that_is_rewritten_does_not_push_the_program_out() {
     const PAYMENTS: usize = 4000;
@@ -340,8 +340,8 @@ fn a_journal_that_is_rewritten_does_not_push_the_program_out() {
     os::raise_descriptor_limit();
     let folder = Folder::new();
     let journal = folder.join("journal");
-    let options = ["--quiet".into(), format!("--journal={}", journal.display())];
-    let server = spawn(&cgroup, "127.0.0.1:0", &options);
+    let options = ["--quiet", "--timeout=600", &format!("--journal={}", journal.display())];
+    let server = spawn(&cgroup, "127.0.0.1:0", &options.map(str::to_owned));
     let wait = |order: &str| {
         let mut browser = server.connect();
         browser.send(request("GET", &format!("/sse/orderpay/{order:-<64}"), &[], "")).head();
@@ -351,21 +351,26 @@ fn a_journal_that_is_rewritten_does_not_push_the_program_out() {
     let crowd: Vec<_> = (0..).map_while(|n| wait(&format!("waits-{n}"))).collect();
     let kept = (0..).take_while(|n| pay(&format!("kept-{n}")).status == 200).count();
     assert_eq!(delivered(&pay("waits-0")), 1, "that makes room for one");
-    let (mut files, mut slowest, before) = (HashSet::new(), Duration::ZERO, cgroup.major_faults());
+    let (mut rewritten, mut file) = (0, 0);
+    let (mut slowest, before) = (Duration::ZERO, cgroup.major_faults());
     for order in (0..PAYMENTS).map(|n| format!("paid-{n}")) {
         let mut browser = wait(&order).expect("room");
         let begun = Instant::now();
         assert_eq!(delivered(&pay(&order)), 1);
         slowest = slowest.max(begun.elapsed());
         browser.rest();
-        files.insert(fs::metadata(&journal).unwrap().ino());
+        let ino = fs::metadata(&journal).unwrap().ino();
+        rewritten += usize::from(mem::replace(&mut file, ino) != ino);
     }
     let (crowd, faults) = (crowd.len(), cgroup.major_faults() - before);
-    println!("{crowd} wait, {kept} results are kept; rewritten {} times", files.len() - 1);
+    println!("{crowd} wait, {kept} results are kept; rewritten {rewritten} times");
     println!(
         "the slowest payment took {slowest:?}; {faults} times a page of a file was waited for"
     );
-    assert!(files.len() > 3 && slowest < SOON && faults < 100);
+    assert!(rewritten > 3, "there was nothing to see");
+    assert!(slowest < SOON, "{slowest:?}");
+    // A few are for what is done for the first time.
+    assert!(faults < 100, "{faults}");
 }
 
 /// The image's health check is a process in the same container.
@@ -449,7 +454,11 @@ fn nothing_costs_more_than_what_it_is_reckoned_with() {
         }
     };
     let result = |length| budget::cost(&OrderResult::parse(&vec![b'x'; length]).unwrap());
-    costs("a result", 20_000, result(0), &mut pay('a', 0));
+    let mut pay_first = pay('a', 0);
+    costs("a result that was written", 20_000, result(0), &mut |time| {
+        pay_first(time);
+        server.get(&format!("/sse/orderpay/a{time:-<63}"));
+    });
     costs("a result of 100 bytes", 15_000, result(100), &mut pay('b', 100));
     costs("a result of 1000 bytes", 10_000, result(1000), &mut pay('c', 1000));
     costs("a result of 4096 bytes", 4000, result(4096), &mut pay('d', 4096));

@@ -521,7 +521,7 @@ fn waiters_results_and_connections_have_each_their_part_of_the_memory_and_no_mor
     let mut answers = (0..).map(|n| pay(&format!("kept-{n}")));
     let refused = answers.find(|answer| answer.status != 200).expect("a refusal");
     assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("5")));
-    let kept = LEFT / 8 * 3 / 4 * 3 / (400 + 32 + 4096);
+    let kept = LEFT / 8 * 3 / 4 * 3 / (416 + 32 + 4096);
     let expected = format!("\norderpay_orders_remembered {kept}\n");
     let figures = server.get("/metrics").text();
     assert!(figures.contains(&expected), "{expected}{figures}");

@@ -70,7 +70,8 @@ impl Budget {
         self.eighths(5) / self.waiter()
     }
 
-    /// How many may linger that were ended: they cost as much, out of what the program has.
+    /// How many may linger that were ended, beside those for whom waiters leave room: they cost as much, out
+    /// of what the program has.
     pub fn lingering(&self) -> usize {
         self.waiters() / 8 + 1
     }

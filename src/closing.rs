@@ -6,6 +6,9 @@
 //! connection lingers, and what its client has sent is drained before it is closed. A stream lingers
 //! in [`Lingering`], which costs no thread; a connection in its own thread, if something unread has
 //! come or its request was refused, for then its client may go on sending what nobody wants.
+//!
+//! What its peer has no room for, the kernel would keep for minutes after a stream was closed, and for as
+//! many as come: so a stream lingers till all has left, and when its time or its room is over, it is reset.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
@@ -19,8 +22,13 @@ use crate::os;
 
 /// A stream that was ended lingers at least this long …
 const LINGER: Duration = Duration::from_millis(500);
-/// … and this much longer at most, so that many are let go at once.
+/// … and this much longer at most, so that many are let go at once …
 const SLACK: Duration = Duration::from_millis(125);
+/// … unless its client has no room for the rest yet: then up to this long.
+const MAX_LINGER: Duration = Duration::from_secs(10);
+/// For each so many bytes that could not leave yet, a stream takes the room of one more. (In the kernel
+/// they take two to three times as much.)
+const UNSENT: usize = 2048;
 /// What a client has sent is read up to this many times 4 KiB; a waiter has nothing to say.
 const DRAIN_READS: usize = 16;
 /// RFC 9112, section 9.6: after the last answer, what the client still sends is read this long …
@@ -37,9 +45,13 @@ pub fn end(stream: &TcpStream, last: &[u8]) -> bool {
     is_sent && !matches!(error, Ok(Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)))
 }
 
-/// Sends all of these bytes, without waiting; false if that can't be.
+/// Sends all of these bytes, without waiting; false if that can't be: then the stream is good for nothing more.
 pub fn send(stream: &TcpStream, bytes: &[u8], is_last: bool) -> bool {
-    os::send_now(stream, bytes, is_last).is_ok_and(|length| length == bytes.len())
+    let is_sent = os::send_now(stream, bytes, is_last).is_ok_and(|length| length == bytes.len());
+    if !is_sent {
+        os::abort_at_close(stream);
+    }
+    is_sent
 }
 
 /// Reads what a client has sent, without waiting for more; false if the connection is broken. Its
@@ -53,39 +65,78 @@ pub fn drain(stream: &TcpStream) -> bool {
     }
 }
 
-/// Streams that were ended and are not closed yet; the oldest first, and no more than a limit.
+/// Streams that were ended and are not closed yet; the oldest first.
+#[derive(Default)]
 pub struct Lingering {
-    streams: VecDeque<(Instant, Arc<TcpStream>)>,
-    max: usize,
+    streams: VecDeque<Ended>,
+    /// What they take: the room of so many.
+    pub places: usize,
+}
+
+struct Ended {
+    stream: Arc<TcpStream>,
+    since: Instant,
+    due: Instant,
+    places: usize,
 }
 
 impl Lingering {
-    /// None yet, and so many at most.
-    pub fn new(max: usize) -> Self {
-        Lingering { streams: VecDeque::new(), max }
+    /// Takes one more.
+    pub fn push(&mut self, stream: Arc<TcpStream>, now: Instant) {
+        self.put(stream, now, now);
     }
 
-    /// Takes one more; the oldest has to go for it if they are too many.
-    pub fn push(&mut self, stream: Arc<TcpStream>, now: Instant) -> Option<Arc<TcpStream>> {
-        self.streams.push_back((now + LINGER, stream));
-        if self.streams.len() > self.max { self.shed() } else { None }
+    /// Lets go of the oldest, while they take the room of more than so many.
+    pub fn shrink_to(&mut self, places: usize) -> Vec<Arc<TcpStream>> {
+        let mut surplus = Vec::new();
+        while self.places > places {
+            surplus.extend(self.shed());
+        }
+        surplus
     }
 
-    /// Lets go of the oldest: descriptors are short.
+    /// Lets go of the oldest: something is short.
     pub fn shed(&mut self) -> Option<Arc<TcpStream>> {
-        self.streams.pop_front().map(|(_, stream)| stream)
+        self.pop().map(|oldest| oldest.stream).inspect(reset_if_unsent)
     }
 
     /// When the next are to be closed.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.streams.front().map(|(due, _)| *due + SLACK)
+        self.streams.front().map(|oldest| oldest.due + SLACK)
     }
 
     /// Those that have lingered long enough, if the time has come for some.
     pub fn take_due(&mut self, now: Instant) -> Vec<Arc<TcpStream>> {
+        let mut over = Vec::new();
         let is_time = self.next_deadline().is_some_and(|deadline| deadline <= now);
-        let due = self.streams.partition_point(|(due, _)| is_time && *due <= now);
-        self.streams.drain(..due).map(|(_, stream)| stream).collect()
+        while is_time && self.streams.front().is_some_and(|oldest| oldest.due <= now) {
+            let Some(Ended { stream, since, .. }) = self.pop() else { break };
+            if os::unsent(&stream) > 0 && now < since + MAX_LINGER {
+                self.put(stream, since, now);
+            } else {
+                reset_if_unsent(&stream);
+                over.push(stream);
+            }
+        }
+        over
+    }
+
+    fn put(&mut self, stream: Arc<TcpStream>, since: Instant, now: Instant) {
+        let places = 1 + os::unsent(&stream) / UNSENT;
+        self.places += places;
+        self.streams.push_back(Ended { stream, since, due: now + LINGER, places });
+    }
+
+    fn pop(&mut self) -> Option<Ended> {
+        let oldest = self.streams.pop_front()?;
+        self.places -= oldest.places;
+        Some(oldest)
+    }
+}
+
+fn reset_if_unsent(stream: &Arc<TcpStream>) {
+    if os::unsent(stream) > 0 {
+        os::abort_at_close(stream);
     }
 }
 

@@ -39,10 +39,17 @@ pub fn serve(app: &App, slot: Slot<'_>, make_way: &dyn Fn() -> bool) {
         stream: DeadlineStream { stream, deadline, is_last: false, waits: &waits },
         received: Vec::with_capacity(READ_SIZE),
         awaited: None,
+        gave_up: false,
     };
-    let Err(Wait(order, last_event_id)) = connection.run() else { return };
-    if let Some(stream) = slot.into_stream() {
-        app.waiters.open(&order, stream, last_event_id.as_deref());
+    let (outcome, gave_up) = (connection.run(), connection.gave_up);
+    if gave_up {
+        os::abort_at_close(slot.stream());
+    } else if outcome.is_err() || os::unsent(slot.stream()) > 0 {
+        let Some(stream) = slot.into_stream() else { return };
+        match outcome {
+            Ok(()) => app.waiters.linger(stream),
+            Err(Wait(order, id)) => app.waiters.open(&order, stream, id.as_deref()),
+        }
     }
 }
 
@@ -55,6 +62,8 @@ struct Connection<'c> {
     received: Vec<u8>,
     /// What the stream's deadline is for: the same until the next request, or its next part.
     awaited: Option<Part>,
+    /// The client has not taken its whole answer in time.
+    gave_up: bool,
 }
 
 /// What is to come from a client.
@@ -143,12 +152,9 @@ impl Connection<'_> {
 
     fn write(&mut self, bytes: &[u8]) -> bool {
         self.stream.deadline = Instant::now() + WRITE_TIMEOUT;
-        let written = self.stream.write_all(bytes).is_ok();
+        self.gave_up = self.stream.write_all(bytes).is_err();
         self.slot.set_idle(None);
-        if !written {
-            os::abort_at_close(self.slot.stream());
-        }
-        written
+        !self.gave_up
     }
 }
 

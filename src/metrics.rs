@@ -15,7 +15,7 @@ pub fn render(waiters: &Waiters, slots: &Slots, events: &Events, budget: &Budget
     let (waiting, remembered) = waiters.counts();
     let (connections, accepted) = slots.counts();
     let syncs = waiters.journal.as_ref().map_or(0, |journal| journal.syncs());
-    let used = budget.used(connections, waiting, waiters.taken());
+    let used = budget.used(connections, waiters.places(), waiters.taken());
     let count = |event| events.count(event);
     let mut page = String::with_capacity(4096);
     for (name, help, value) in [

@@ -158,6 +158,11 @@ impl<W: Clone> Orders<W> {
         (self.deadlines.len() - self.settled.len(), self.settled.len())
     }
 
+    /// How many more may wait.
+    pub fn room(&self) -> usize {
+        self.limits.waiters.saturating_sub(self.counts().0)
+    }
+
     /// What the settled orders take, in bytes.
     pub fn taken(&self) -> usize {
         self.taken
@@ -185,7 +190,7 @@ impl<W: Clone> Orders<W> {
         if let Some(last) = self.settlement(id).filter(gets) {
             let age = opened.saturating_duration_since(last.at);
             Admission::Gets(last.round, last.result.clone(), age)
-        } else if self.counts().0 >= self.limits.waiters {
+        } else if self.room() == 0 {
             Admission::Full
         } else if id.has_rounds() && self.is_over(id) {
             Admission::Opens(self.next_round())

@@ -59,6 +59,7 @@ const TCP_NODELAY: c_int = 1;
 const TCP_DEFER_ACCEPT: c_int = 9;
 const IPPROTO_IPV6: c_int = 41;
 const IPV6_V6ONLY: c_int = 26;
+const SIOCOUTQNSD: c_ulong = 0x894b;
 const POSIX_FADV_RANDOM: c_int = 1;
 const LOCK_EX: c_int = 2;
 const LOCK_NB: c_int = 4;
@@ -76,6 +77,7 @@ unsafe extern "C" {
     fn signal(signal: c_int, handler: usize) -> usize;
     fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: u32) -> c_int;
+    fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
     fn bind(socket: c_int, address: *const SocketAddress, length: u32) -> c_int;
     fn posix_fadvise(file: c_int, offset: i64, length: i64, advice: c_int) -> c_int;
     fn flock(file: c_int, operation: c_int) -> c_int;
@@ -265,6 +267,15 @@ pub fn send_now(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<usiz
     // SAFETY: the bytes have that length and outlive the call; the descriptor is open.
     let sent = unsafe { send(stream.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// How many bytes of what was sent have not left yet, because the peer has no room for them. (It says nothing
+/// of who has read the others.)
+pub fn unsent(stream: &TcpStream) -> usize {
+    let mut bytes: c_int = 0;
+    // SAFETY: the kernel writes a c_int, which outlives the call.
+    unsafe { ioctl(stream.as_raw_fd(), SIOCOUTQNSD, &raw mut bytes) };
+    bytes as usize
 }
 
 /// Whether a call failed because descriptors or memory have run out, here or in the whole system.

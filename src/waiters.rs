@@ -50,6 +50,8 @@ pub struct Waiters {
 pub(crate) struct Table {
     pub store: Store<Parked>,
     pub lingering: Lingering,
+    /// So many may linger beside those for whom waiters leave room.
+    max_lingering: usize,
     /// `None`: until it is told.
     pub reaper_sleeps_till: Option<Instant>,
     pub closed: bool,
@@ -61,7 +63,13 @@ impl Waiters {
     /// is. The stream belongs to the table now, whatever comes of it.
     pub fn open(&self, id: &OrderId, stream: TcpStream, last_event_id: Option<&[u8]>) {
         os::shrink_receive_buffer(&stream);
+        // What has come before that.
+        closing::drain(&stream);
         let stream = Arc::new(stream);
+        if os::unsent(&stream) > 0 {
+            // It has not even room for what it has asked for before.
+            return self.turn_away(id, &stream);
+        }
         while let Some(round) = self.try_open(id, &stream, last_event_id) {
             if !self.open_round(id, round) {
                 return self.turn_away(id, &stream);
@@ -96,12 +104,13 @@ impl Waiters {
     fn try_open(&self, id: &OrderId, stream: &Parked, last_event_id: Option<&[u8]>) -> Option<u64> {
         let _lane = lock(self.lane(id));
         let (lost, opened) = (last_event_id.and_then(lost_round), Instant::now() + OPENING_TIME);
-        let admission = {
+        let (admission, surplus) = {
             let mut table = lock(&self.table);
             let admission = table.store.orders.ask(id, lost, stream, opened);
             self.wake_reaper(&table);
-            admission
+            (admission, table.make_room())
         };
+        surplus.into_iter().for_each(closing::close);
         match admission {
             Admission::Opens(round) => return Some(round),
             Admission::Waits(round, _) if closing::send(stream, &opening(round), false) => {
@@ -190,11 +199,12 @@ impl Waiters {
 
 /// Starting, stopping, telling.
 impl Waiters {
-    /// Nobody waits yet. At most `max_lingering` streams linger after their end.
+    /// Nobody waits yet. After their end so many streams may linger beside those for whom waiters leave
+    /// room.
     pub fn new(store: Store<Parked>, max_lingering: usize, events: Arc<Events>) -> Self {
         let journal = store.journal.clone();
-        let lingering = Lingering::new(max_lingering);
-        let table = Table { store, lingering, reaper_sleeps_till: None, closed: false };
+        let (lingering, reaper_sleeps_till) = (Lingering::default(), None);
+        let table = Table { store, lingering, max_lingering, reaper_sleeps_till, closed: false };
         Waiters {
             table: Mutex::new(table),
             lanes: [const { Mutex::new(()) }; LANES],
@@ -217,9 +227,25 @@ impl Waiters {
         lock(&self.table).store.orders.counts()
     }
 
+    /// The room of how many waiters is taken, by those that linger too.
+    pub fn places(&self) -> usize {
+        let table = lock(&self.table);
+        table.store.orders.counts().0 + table.lingering.places
+    }
+
     /// Bytes that the settled orders take.
     pub fn taken(&self) -> usize {
         lock(&self.table).store.orders.taken()
+    }
+
+    /// Leaves a connection that was ended to linger till all has left.
+    pub fn linger(&self, stream: TcpStream) {
+        let mut table = lock(&self.table);
+        table.lingering.push(Arc::new(stream), Instant::now());
+        let surplus = table.make_room();
+        self.wake_reaper(&table);
+        drop(table);
+        surplus.into_iter().for_each(closing::close);
     }
 
     /// Lets go of the stream that has lingered longest: descriptors are short.
@@ -263,17 +289,16 @@ impl Waiters {
     ) -> usize {
         let (reached, gone): (Vec<_>, Vec<_>) =
             streams.iter().partition(|stream| closing::end(stream, last));
-        let shed: Vec<_> = {
+        let surplus = {
             let (mut table, now) = (lock(&self.table), Instant::now());
             if let Some((id, round)) = result_of.filter(|_| !reached.is_empty()) {
                 table.store.written(id, round);
             }
-            let linger = |stream: &&Parked| table.lingering.push(Arc::clone(stream), now);
-            let shed = reached.iter().filter_map(linger).collect();
+            reached.iter().for_each(|it| table.lingering.push(Arc::clone(it), now));
             self.wake_reaper(&table);
-            shed
+            table.make_room()
         };
-        shed.into_iter().for_each(closing::close);
+        surplus.into_iter().for_each(closing::close);
         if let Some((id, _)) = result_of {
             gone.iter().for_each(|it| self.events.record_waiter(Event::Vanished, id, it));
         }
@@ -289,6 +314,12 @@ impl Waiters {
 }
 
 impl Table {
+    /// Those that have lingered longest have to go, if they take room that is needed.
+    fn make_room(&mut self) -> Vec<Parked> {
+        let places = self.store.orders.room().saturating_add(self.max_lingering);
+        self.lingering.shrink_to(places)
+    }
+
     pub fn next_deadline(&self) -> Option<Instant> {
         let lingering = self.lingering.next_deadline();
         self.store.orders.next_deadline().into_iter().chain(lingering).min()

@@ -15,6 +15,7 @@ use orderpay::orders::{Limits, Payment};
 use orderpay::os;
 use orderpay::store::Store;
 use orderpay::waiters::Waiters;
+use support::os::connect_with_little_room;
 use support::{Client, NO_ROOM, OPENING, PAID, PATIENCE, Server, Stream, eventually, request};
 
 /// Takes the machine, and as many descriptors as there are.
@@ -389,9 +390,45 @@ fn after_100_000_connections_it_is_as_large_as_before() {
     assert!(after.1 <= before.1 + 1, "{before:?} threads before, {after:?} threads after");
 }
 
+#[test]
+fn who_takes_its_last_frames_late_gets_them_all_and_who_takes_none_is_reset() {
+    let _machine = alone();
+    let server = Server::start(&["--memory=8M"]);
+    let frames = "data:\n".repeat(4097) + "\n" + "event:finish\nid:6666\ndata:哈哈\n\n";
+    assert_eq!(server.post("/sse/payback/lines", "\n".repeat(4096)).status, 200);
+    let used = || {
+        eventually("no connection but the one that asks", || {
+            let text = server.get("/metrics").text();
+            (figure_in(&text, "orderpay_connections") == 1)
+                .then(|| figure_in(&text, "orderpay_memory_used_bytes"))
+        })
+    };
+    let before = used();
+    let SocketAddr::V4(address) = server.address else { unreachable!() };
+    let [late, never] = [(); 2].map(|()| {
+        let mut client = Client { stream: connect_with_little_room(address), ..server.connect() };
+        client.send(request("GET", "/sse/orderpay/lines", &[], ""));
+        client
+    });
+    eventually("room for both, and for what they have not taken", || {
+        (used() >= before + 2 * 9 * 8296).then_some(())
+    });
+    thread::sleep(Duration::from_secs(3));
+    let mut late = Stream::opened(late);
+    let rest = late.rest();
+    assert!(rest == frames, "{} bytes of {}", rest.len(), frames.len());
+    eventually("no more of either", || (used() == before).then_some(()));
+    let mut bytes = Vec::new();
+    let error = { &never.stream }.read_to_end(&mut bytes).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
 /// A figure of `/metrics`.
 fn figure(server: &Server, name: &str) -> usize {
-    let text = server.get("/metrics").text();
+    figure_in(&server.get("/metrics").text(), name)
+}
+
+fn figure_in(text: &str, name: &str) -> usize {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name}"))
 }

@@ -1,8 +1,8 @@
 //! What std lacks and the tests need, of Linux.
 
 use std::ffi::{c_int, c_ulong, c_void};
-use std::net::TcpStream;
-use std::os::fd::AsRawFd;
+use std::net::{SocketAddrV4, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::{io, iter};
@@ -13,6 +13,8 @@ const SOL_SOCKET: c_int = 1;
 unsafe extern "C" {
     fn prctl(option: c_int, a: c_ulong, b: c_ulong, c: c_ulong, d: c_ulong) -> c_int;
     fn kill(pid: c_int, signal: c_int) -> c_int;
+    fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
+    fn connect(fd: c_int, address: *const InternetAddress, len: u32) -> c_int;
     fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: u32) -> c_int;
 }
 
@@ -33,6 +35,29 @@ pub fn set_socket_option<T>(stream: &TcpStream, name: c_int, value: &T) {
     // SAFETY: the kernel copies so many bytes of the value, which outlives the call.
     let failed = unsafe { setsockopt(fd, SOL_SOCKET, name, (&raw const *value).cast(), len) };
     assert_eq!(failed, 0, "{}", io::Error::last_os_error());
+}
+
+/// `struct sockaddr_in`.
+#[repr(C)]
+struct InternetAddress(u16, [u8; 2], [u8; 4], [u8; 8]);
+
+/// Connects with room for so little (2,304 bytes in Linux) that the peer keeps most of what it sends till it is read.
+pub fn connect_with_little_room(address: SocketAddrV4) -> TcpStream {
+    const AF_INET: c_int = 2;
+    const SOCK_STREAM: c_int = 1;
+    const SO_RCVBUF: c_int = 8;
+    // SAFETY: no memory is passed.
+    let fd = unsafe { socket(AF_INET, SOCK_STREAM, 0) };
+    assert!(fd >= 0, "{}", io::Error::last_os_error());
+    // SAFETY: it is nobody else's.
+    let stream = unsafe { TcpStream::from_raw_fd(fd) };
+    set_socket_option(&stream, SO_RCVBUF, &1);
+    let (port, ip) = (address.port().to_be_bytes(), address.ip().octets());
+    let address = InternetAddress(AF_INET as u16, port, ip, [0; 8]);
+    // SAFETY: it is the address of this length of its family, and outlives the call.
+    let failed = unsafe { connect(fd, &raw const address, 16) };
+    assert_eq!(failed, 0, "{}", io::Error::last_os_error());
+    stream
 }
 
 /// `struct sock_filter` of linux/filter.h: code, jump if true, jump if false, operand.

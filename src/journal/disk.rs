@@ -74,6 +74,8 @@ impl Disk {
         // While nothing can be written, no more gather: as if it were killed before they were on disk.
         if !self.failed || self.notes.len() <= MAX_UNSYNCED {
             self.notes.extend(notes);
+        } else {
+            self.limit = 0;
         }
         let sync = self.failed || !records.is_empty() || self.notes.len() > MAX_UNSYNCED;
         let appended = self.try_append(records, sync);
@@ -120,9 +122,12 @@ impl Disk {
         Ok(())
     }
 
-    /// Rewrites the file if it has grown enough. What can't be rewritten stays as good as it was, and
-    /// that is tried again soon: before there is no room left for it.
-    pub fn rewrite_if_due(&mut self, is_current: impl Fn(&Record) -> bool) {
+    /// Rewrites the file if it has grown enough, or lacks something. What can't be rewritten stays as good
+    /// as it was, and that is tried again soon: before there is no room left for it.
+    pub fn rewrite_if_due(&mut self, notes_lost: bool, is_current: impl Fn(&Record) -> bool) {
+        if notes_lost {
+            self.limit = 0;
+        }
         if self.written >= self.limit && !self.failed {
             self.limit = self.written + self.written / 32;
             let _ = self.rewrite(is_current);
@@ -534,7 +539,7 @@ mod tests {
     /// Has the journal do all that is queued, and rewrite itself when that is due.
     fn write_all(journal: &Journal, is_current: impl Fn(&Record) -> bool) {
         write_next(journal);
-        lock(&journal.disk).rewrite_if_due(is_current);
+        lock(&journal.disk).rewrite_if_due(false, is_current);
     }
 
     #[test]

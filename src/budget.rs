@@ -70,9 +70,9 @@ impl Budget {
         self.eighths(5) / self.waiter()
     }
 
-    /// How many may linger that were ended, beside those for whom waiters leave room: they cost as much, out
-    /// of what the program has.
-    pub fn lingering(&self) -> usize {
+    /// How many places there are for streams that linger, beside those that waiters leave: each costs as much
+    /// as a waiter, out of what the program has.
+    pub fn spare_places(&self) -> usize {
         self.waiters() / 8 + 1
     }
 

@@ -7,9 +7,12 @@
 //! in [`Lingering`], which costs no thread; a connection in its own thread, if something unread has
 //! come or its request was refused, for then its client may go on sending what nobody wants.
 //!
-//! What its peer has no room for, the kernel would keep for minutes after a stream was closed, and for as
-//! many as come: so a stream lingers till all has left, and when its time or its room is over, it is reset.
+//! What can't leave, for the peer has no room or its line is down, the kernel would keep for minutes after
+//! a stream was closed, and for as many as come. So a stream lingers till all has left, in a room that all
+//! of them share; where there is none, those that take most are reset. (What has left and is not acknowledged,
+//! ten packets at most, the kernel keeps all the same.)
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
 use std::iter;
@@ -24,11 +27,13 @@ use crate::os;
 const LINGER: Duration = Duration::from_millis(500);
 /// … and this much longer at most, so that many are let go at once …
 const SLACK: Duration = Duration::from_millis(125);
-/// … unless its client has no room for the rest yet: then up to this long.
-const MAX_LINGER: Duration = Duration::from_secs(10);
-/// For each so many bytes that could not leave yet, a stream takes the room of one more. (In the kernel
-/// they take two to three times as much.)
-const UNSENT: usize = 2048;
+/// … unless not all has left: then up to this long, in which a line may come back.
+const MAX_LINGER: Duration = Duration::from_secs(120);
+/// A stream takes one place, and one more for each so many bytes that could not leave. (In the kernel they
+/// take two to three times as much.)
+const BYTES_PER_PLACE: usize = 2048;
+/// So many streams at most are looked at before others get the table again.
+const MAX_DUE: usize = 64;
 /// What a client has sent is read up to this many times 4 KiB; a waiter has nothing to say.
 const DRAIN_READS: usize = 16;
 /// RFC 9112, section 9.6: after the last answer, what the client still sends is read this long …
@@ -65,11 +70,11 @@ pub fn drain(stream: &TcpStream) -> bool {
     }
 }
 
-/// Streams that were ended and are not closed yet; the oldest first.
+/// Streams that were ended and are not closed yet; the next to be looked at first.
 #[derive(Default)]
 pub struct Lingering {
     streams: VecDeque<Ended>,
-    /// What they take: the room of so many.
+    /// What all of them take.
     pub places: usize,
 }
 
@@ -86,7 +91,7 @@ impl Lingering {
         self.put(stream, now, now);
     }
 
-    /// Lets go of the oldest, while they take the room of more than so many.
+    /// Lets go of some, while they take more than so many places.
     pub fn shrink_to(&mut self, places: usize) -> Vec<Arc<TcpStream>> {
         let mut surplus = Vec::new();
         while self.places > places {
@@ -95,48 +100,51 @@ impl Lingering {
         surplus
     }
 
-    /// Lets go of the oldest: something is short.
+    /// Lets go of the one that takes most, of equals the oldest: something is short.
     pub fn shed(&mut self) -> Option<Arc<TcpStream>> {
-        self.pop().map(|oldest| oldest.stream).inspect(reset_if_unsent)
+        let weight = |at: &usize| (self.streams[*at].places, Reverse(self.streams[*at].since));
+        let heaviest = (0..self.streams.len()).max_by_key(weight)?;
+        let stream = self.remove(heaviest)?.stream;
+        if os::unsent(&stream) > 0 {
+            os::abort_at_close(&stream);
+        }
+        Some(stream)
     }
 
     /// When the next are to be closed.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.streams.front().map(|oldest| oldest.due + SLACK)
+        self.streams.front().map(|next| next.due + SLACK)
     }
 
-    /// Those that have lingered long enough, if the time has come for some.
+    /// Some of those that have lingered long enough, if the time has come for any.
     pub fn take_due(&mut self, now: Instant) -> Vec<Arc<TcpStream>> {
-        let mut over = Vec::new();
         let is_time = self.next_deadline().is_some_and(|deadline| deadline <= now);
-        while is_time && self.streams.front().is_some_and(|oldest| oldest.due <= now) {
-            let Some(Ended { stream, since, .. }) = self.pop() else { break };
-            if os::unsent(&stream) > 0 && now < since + MAX_LINGER {
-                self.put(stream, since, now);
-            } else {
-                reset_if_unsent(&stream);
-                over.push(stream);
+        let due = self.streams.partition_point(|it| is_time && it.due <= now);
+        let due = (0..due.min(MAX_DUE)).flat_map(|_| self.remove(0)).collect::<Vec<_>>();
+        let mut over = Vec::new();
+        for Ended { stream, since, .. } in due {
+            match os::unsent(&stream) {
+                0 => over.push(stream),
+                _ if now < since + MAX_LINGER => self.put(stream, since, now),
+                _ => {
+                    os::abort_at_close(&stream);
+                    over.push(stream);
+                }
             }
         }
         over
     }
 
     fn put(&mut self, stream: Arc<TcpStream>, since: Instant, now: Instant) {
-        let places = 1 + os::unsent(&stream) / UNSENT;
+        let places = 1 + os::unsent(&stream) / BYTES_PER_PLACE;
         self.places += places;
         self.streams.push_back(Ended { stream, since, due: now + LINGER, places });
     }
 
-    fn pop(&mut self) -> Option<Ended> {
-        let oldest = self.streams.pop_front()?;
-        self.places -= oldest.places;
-        Some(oldest)
-    }
-}
-
-fn reset_if_unsent(stream: &Arc<TcpStream>) {
-    if os::unsent(stream) > 0 {
-        os::abort_at_close(stream);
+    fn remove(&mut self, at: usize) -> Option<Ended> {
+        let ended = self.streams.remove(at)?;
+        self.places -= ended.places;
+        Some(ended)
     }
 }
 
@@ -154,5 +162,61 @@ pub fn linger(connection: &mut DeadlineStream<'_>, is_sending: bool) {
         let deadline = Instant::now() + LINGER_AFTER_REFUSAL;
         connection.deadline = (connection.waits)(Shutdown::Read, deadline);
         let _ = io::copy(&mut connection.take(LINGER_BYTES), &mut io::sink());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    /// A stream and its peer, which does not read.
+    fn pair() -> (Arc<TcpStream>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (Arc::new(listener.accept().unwrap().0), peer)
+    }
+
+    /// It is sent more than there is room for.
+    fn stuck() -> (Arc<TcpStream>, TcpStream) {
+        let (stream, peer) = pair();
+        stream.set_nonblocking(true).unwrap();
+        while (&*stream).write(&[b'x'; 4096]).is_ok() {}
+        (stream, peer)
+    }
+
+    #[test]
+    fn a_stream_lingers_till_all_has_left_or_its_time_is_over() {
+        let (mut lingering, start) = (Lingering::default(), Instant::now());
+        let [(ended, _peer), (stuck, mut deaf), (broken, gone)] = [pair(), stuck(), stuck()];
+        [ended, stuck, broken].into_iter().for_each(|it| lingering.push(it, start));
+        drop(gone);
+        let closed = |lingering: &mut Lingering, at: Duration| {
+            lingering.take_due(start + at).into_iter().map(close).count()
+        };
+        assert_eq!(closed(&mut lingering, LINGER), 0, "many at once");
+        assert_eq!(closed(&mut lingering, LINGER + SLACK), 2);
+        assert!(lingering.places > 1);
+        assert_eq!(closed(&mut lingering, MAX_LINGER - SLACK), 0);
+        assert_eq!(closed(&mut lingering, MAX_LINGER + LINGER), 1);
+        assert_eq!((lingering.places, lingering.next_deadline()), (0, None));
+        let error = deaf.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn who_takes_most_has_to_go_first_and_of_equals_the_oldest() {
+        let (mut lingering, start) = (Lingering::default(), Instant::now());
+        let pairs = [pair(), stuck(), pair(), stuck(), pair()];
+        let streams = pairs.each_ref().map(|(stream, _)| stream.clone());
+        for (stream, at) in streams.iter().zip(0..) {
+            lingering.push(stream.clone(), start + Duration::from_millis(at));
+        }
+        let position =
+            |it: Arc<TcpStream>| streams.iter().position(|other| Arc::ptr_eq(other, &it));
+        let surplus: Vec<_> = lingering.shrink_to(2).into_iter().flat_map(position).collect();
+        assert!(surplus == [1, 3, 0] || surplus == [3, 1, 0], "{surplus:?}");
+        assert_eq!(lingering.places, 2);
     }
 }

@@ -62,7 +62,7 @@ struct Connection<'c> {
     received: Vec<u8>,
     /// What the stream's deadline is for: the same until the next request, or its next part.
     awaited: Option<Part>,
-    /// The client has not taken its whole answer in time.
+    /// An answer could not be written.
     gave_up: bool,
 }
 

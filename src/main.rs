@@ -93,7 +93,7 @@ fn waiters(
         let orders = store.orders.counts().1;
         events.record(Event::Remembered, format_args!("orders={orders} torn_bytes={torn}"));
     }
-    Ok(Waiters::new(store, budget.lingering().min(reserve / 2), events.clone()))
+    Ok(Waiters::new(store, budget.spare_places().min(reserve / 2), events.clone()))
 }
 
 fn no_threads(error: io::Error) -> String {

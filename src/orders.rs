@@ -271,7 +271,7 @@ impl<W: Clone> Orders<W> {
         let Some(last) = last else { return false };
         last.written = true;
         self.taken_unwritten -= budget::cost(&last.result);
-        // A clone shares its text: not that of another request, which would be kept for it.
+        // The id that the deadline has: a clone of this request's would keep a second text.
         let deadline = last.deadline(&self.limits);
         self.written.insert(deadline, self.deadlines[&deadline].clone());
         true

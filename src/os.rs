@@ -269,13 +269,14 @@ pub fn send_now(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<usiz
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// How many bytes of what was sent have not left yet, because the peer has no room for them. (It says nothing
-/// of who has read the others.)
+/// How many bytes of what was sent have not left yet: the peer has no room for them, or its line is slow or
+/// down. None, if the connection is broken. (It says nothing of who has read the others.)
 pub fn unsent(stream: &TcpStream) -> usize {
     let mut bytes: c_int = 0;
     // SAFETY: the kernel writes a c_int, which outlives the call.
     unsafe { ioctl(stream.as_raw_fd(), SIOCOUTQNSD, &raw mut bytes) };
-    bytes as usize
+    // After a reset it still says what there was.
+    if bytes > 0 && stream.peer_addr().is_ok() { bytes as usize } else { 0 }
 }
 
 /// Whether a call failed because descriptors or memory have run out, here or in the whole system.

@@ -11,7 +11,7 @@
 //! Whoever needs both takes the lane first, and nobody takes two lanes.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::slice;
 use std::str;
 use std::sync::{Arc, Condvar, Mutex};
@@ -50,8 +50,8 @@ pub struct Waiters {
 pub(crate) struct Table {
     pub store: Store<Parked>,
     pub lingering: Lingering,
-    /// So many may linger beside those for whom waiters leave room.
-    max_lingering: usize,
+    /// Places for streams that linger, beside those that waiters leave.
+    spare_places: usize,
     /// `None`: until it is told.
     pub reaper_sleeps_till: Option<Instant>,
     pub closed: bool,
@@ -63,11 +63,11 @@ impl Waiters {
     /// is. The stream belongs to the table now, whatever comes of it.
     pub fn open(&self, id: &OrderId, stream: TcpStream, last_event_id: Option<&[u8]>) {
         os::shrink_receive_buffer(&stream);
-        // What has come before that.
+        // What came before that stays in the kernel until it is read.
         closing::drain(&stream);
         let stream = Arc::new(stream);
         if os::unsent(&stream) > 0 {
-            // It has not even room for what it has asked for before.
+            // What it asked for before has not left yet: it could hold that as long as it waits.
             return self.turn_away(id, &stream);
         }
         while let Some(round) = self.try_open(id, &stream, last_event_id) {
@@ -108,7 +108,7 @@ impl Waiters {
             let mut table = lock(&self.table);
             let admission = table.store.orders.ask(id, lost, stream, opened);
             self.wake_reaper(&table);
-            (admission, table.make_room())
+            (admission, table.shed_surplus())
         };
         surplus.into_iter().for_each(closing::close);
         match admission {
@@ -199,12 +199,11 @@ impl Waiters {
 
 /// Starting, stopping, telling.
 impl Waiters {
-    /// Nobody waits yet. After their end so many streams may linger beside those for whom waiters leave
-    /// room.
-    pub fn new(store: Store<Parked>, max_lingering: usize, events: Arc<Events>) -> Self {
+    /// Nobody waits yet. After their end streams linger in so many places, and in those that waiters leave.
+    pub fn new(store: Store<Parked>, spare_places: usize, events: Arc<Events>) -> Self {
         let journal = store.journal.clone();
         let (lingering, reaper_sleeps_till) = (Lingering::default(), None);
-        let table = Table { store, lingering, max_lingering, reaper_sleeps_till, closed: false };
+        let table = Table { store, lingering, spare_places, reaper_sleeps_till, closed: false };
         Waiters {
             table: Mutex::new(table),
             lanes: [const { Mutex::new(()) }; LANES],
@@ -227,7 +226,7 @@ impl Waiters {
         lock(&self.table).store.orders.counts()
     }
 
-    /// The room of how many waiters is taken, by those that linger too.
+    /// How many places are taken: by waiters, and by streams that linger.
     pub fn places(&self) -> usize {
         let table = lock(&self.table);
         table.store.orders.counts().0 + table.lingering.places
@@ -238,13 +237,15 @@ impl Waiters {
         lock(&self.table).store.orders.taken()
     }
 
-    /// Leaves a connection that was ended to linger till all has left.
+    /// Ends a connection, and leaves it to linger till all has left.
     pub fn linger(&self, stream: TcpStream) {
-        let mut table = lock(&self.table);
-        table.lingering.push(Arc::new(stream), Instant::now());
-        let surplus = table.make_room();
-        self.wake_reaper(&table);
-        drop(table);
+        let _ = stream.shutdown(Shutdown::Write);
+        let surplus = {
+            let mut table = lock(&self.table);
+            table.lingering.push(Arc::new(stream), Instant::now());
+            self.wake_reaper(&table);
+            table.shed_surplus()
+        };
         surplus.into_iter().for_each(closing::close);
     }
 
@@ -296,7 +297,7 @@ impl Waiters {
             }
             reached.iter().for_each(|it| table.lingering.push(Arc::clone(it), now));
             self.wake_reaper(&table);
-            table.make_room()
+            table.shed_surplus()
         };
         surplus.into_iter().for_each(closing::close);
         if let Some((id, _)) = result_of {
@@ -314,10 +315,11 @@ impl Waiters {
 }
 
 impl Table {
-    /// Those that have lingered longest have to go, if they take room that is needed.
-    fn make_room(&mut self) -> Vec<Parked> {
-        let places = self.store.orders.room().saturating_add(self.max_lingering);
-        self.lingering.shrink_to(places)
+    /// Streams that linger have to go, if they take places that are needed.
+    fn shed_surplus(&mut self) -> Vec<Parked> {
+        let free = self.store.orders.room().saturating_add(self.spare_places);
+        // At a stop the kernel sees to what is left.
+        self.lingering.shrink_to(if self.closed { usize::MAX } else { free })
     }
 
     pub fn next_deadline(&self) -> Option<Instant> {

@@ -184,14 +184,19 @@ impl Scene<'_> {
         });
     }
 
-    /// They ask for a lot at once and read none of it, or send the longest request but for its last byte.
+    /// They ask for a lot at once and read none of it, some with room for hardly any; or send the longest request but for
+    /// its last byte.
     fn pipeline(&self) {
         let longest = longest_request();
         let many = request("GET", "/sse/page.css", &[], "").repeat(500);
+        let file = request("GET", "/sse/words.js", &[("Connection", "close")], "");
+        let SocketAddr::V4(address) = self.address else { unreachable!() };
         let mut streams = VecDeque::new();
         self.steadily(self.length.as_secs() as usize * 20, |time| {
-            let Ok(mut stream) = self.connect() else { return };
-            let _ = stream.write(if time % 2 == 0 { &many } else { &longest });
+            let has_room = time % 4 < 2;
+            let stream = if has_room { self.connect() } else { connect_with_little_room(address) };
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.write([&many, &longest, &file, &many][time % 4]);
             streams.push_back(stream);
             if streams.len() > 200 {
                 streams.pop_front();
@@ -404,28 +409,18 @@ fn in_sixteen_processes_its_health_check_finds_room_and_slow_clients_keep_no_pay
     assert!(threads <= PROCESSES - 6, "{threads} threads");
 }
 
-/// What the kernel keeps for sockets, in KiB: now, and at most so far.
-struct Sockets(Cgroup);
-
-impl Sockets {
-    fn of_a_server() -> Option<(Sockets, Server)> {
-        let cgroup = container(8 * MEMORY, None)?;
-        // Version 2 counts them with all the rest.
-        cgroup.count_sockets().then_some(())?;
-        let server = spawn(&cgroup, "127.0.0.1:0", &["--quiet".into(), "--memory=8M".into()]);
-        Some((Sockets(cgroup), server))
-    }
-
-    fn kib(&self) -> [usize; 2] {
-        ["usage_in_bytes", "max_usage_in_bytes"]
-            .map(|it| self.0.kib(&format!("memory.kmem.tcp.{it}")))
-    }
+/// A server whose sockets are counted.
+fn with_sockets_counted() -> Option<(Cgroup, Server)> {
+    let cgroup = container(8 * MEMORY, None)?;
+    (cgroup.count_sockets() || cgroup.is_of_version_2()).then_some(())?;
+    let server = spawn(&cgroup, "127.0.0.1:0", &["--quiet".into(), "--memory=8M".into()]);
+    Some((cgroup, server))
 }
 
 fn what_waiters_say_that_nobody_reads_takes_a_page_each() {
     const WAITERS: usize = 100;
     for is_behind_the_request in [false, true] {
-        let Some((sockets, server)) = Sockets::of_a_server() else { return };
+        let Some((cgroup, server)) = with_sockets_counted() else { return };
         let speak = |client: &mut Client, first: &[u8]| {
             client.stream.set_nonblocking(true).unwrap();
             let _ = client.stream.write(&[first, &[b'x'; 30_000]].concat());
@@ -445,7 +440,7 @@ fn what_waiters_say_that_nobody_reads_takes_a_page_each() {
             waiter
         };
         let _waiters: Vec<_> = (0..WAITERS).map(waits).collect();
-        let kib = sockets.kib();
+        let kib = cgroup.sockets_kib();
         println!(
             "{WAITERS} waiters that talk, behind their request {is_behind_the_request}: {kib:?} KiB"
         );
@@ -455,10 +450,10 @@ fn what_waiters_say_that_nobody_reads_takes_a_page_each() {
 
 /// It is sent and its stream is closed: nobody has an account of it but the kernel.
 fn answers_that_nobody_reads_take_their_room_and_no_more() {
-    let Some((sockets, server)) = Sockets::of_a_server() else { return };
+    let Some((cgroup, server)) = with_sockets_counted() else { return };
     let budget = Budget { memory: Some(MEMORY), counts_sockets: true, processes: PROCESSES };
     let room =
-        (budget.waiters() + budget.lingering()) * (budget.used(0, 1, 0) - budget.used(0, 0, 0));
+        (budget.waiters() + budget.spare_places()) * (budget.used(0, 1, 0) - budget.used(0, 0, 0));
     let SocketAddr::V4(address) = server.address else { unreachable!() };
     assert_eq!(server.post("/sse/payback/lines", "\n".repeat(4096)).status, 200);
     let get = |path: &str, fields: &[(&str, &str)]| request("GET", path, fields, "");
@@ -474,16 +469,17 @@ fn answers_that_nobody_reads_take_their_room_and_no_more() {
     ] {
         let clients: Vec<_> = (0..300)
             .map(|_| {
-                let mut stream = connect_with_little_room(address);
+                let mut stream = connect_with_little_room(address).unwrap();
                 stream.write_all(&ask).unwrap();
                 stream
             })
             .collect();
         thread::sleep(SOON);
-        let kib = sockets.kib();
+        let kib = cgroup.sockets_kib();
         println!("{} clients don't read {what}: {kib:?} KiB of {}", clients.len(), room / 1024);
         assert!(kib[1] <= room / 1024, "{kib:?}");
-        eventually("the end of them all", || (sockets.kib()[0] < 100).then_some(()));
+        drop(clients);
+        eventually("the end of them all", || (cgroup.sockets_kib()[0] < 100).then_some(()));
     }
 }
 

@@ -98,6 +98,16 @@ impl Cgroup {
         self.kib(self.names.now).saturating_sub(files) + sockets
     }
 
+    /// What the kernel keeps for sockets: now, and (in version 1) at most so far.
+    pub fn sockets_kib(&self) -> [usize; 2] {
+        if self.is_of_version_2() {
+            let stat = fs::read_to_string(self.memory.join("memory.stat")).unwrap();
+            return [number_after("sock", &stat).expect("sock") / 1024; 2];
+        }
+        ["usage_in_bytes", "max_usage_in_bytes"]
+            .map(|it| self.kib(&format!("memory.kmem.tcp.{it}")))
+    }
+
     /// How many processes the kernel has killed in it because memory ran out.
     pub fn killed(&self) -> usize {
         let events = fs::read_to_string(self.memory.join(self.names.events)).unwrap();

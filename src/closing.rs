@@ -88,7 +88,8 @@ struct Ended {
 impl Lingering {
     /// Takes one more.
     pub fn push(&mut self, stream: Arc<TcpStream>, now: Instant) {
-        self.put(stream, now, now);
+        let unsent = os::unsent(&stream);
+        self.put(stream, unsent, now, now);
     }
 
     /// Lets go of some, while they take more than so many places.
@@ -105,10 +106,7 @@ impl Lingering {
         let weight = |at: &usize| (self.streams[*at].places, Reverse(self.streams[*at].since));
         let heaviest = (0..self.streams.len()).max_by_key(weight)?;
         let stream = self.remove(heaviest)?.stream;
-        if os::unsent(&stream) > 0 {
-            os::abort_at_close(&stream);
-        }
-        Some(stream)
+        Some(reset_if(os::unsent(&stream) > 0, stream))
     }
 
     /// When the next are to be closed.
@@ -120,23 +118,21 @@ impl Lingering {
     pub fn take_due(&mut self, now: Instant) -> Vec<Arc<TcpStream>> {
         let is_time = self.next_deadline().is_some_and(|deadline| deadline <= now);
         let due = self.streams.partition_point(|it| is_time && it.due <= now);
-        let due = (0..due.min(MAX_DUE)).flat_map(|_| self.remove(0)).collect::<Vec<_>>();
         let mut over = Vec::new();
-        for Ended { stream, since, .. } in due {
-            match os::unsent(&stream) {
-                0 => over.push(stream),
-                _ if now < since + MAX_LINGER => self.put(stream, since, now),
-                _ => {
-                    os::abort_at_close(&stream);
-                    over.push(stream);
-                }
+        for _ in 0..due.min(MAX_DUE) {
+            let Some(Ended { stream, since, .. }) = self.remove(0) else { break };
+            let unsent = os::unsent(&stream);
+            if unsent > 0 && now < since + MAX_LINGER {
+                self.put(stream, unsent, since, now);
+            } else {
+                over.push(reset_if(unsent > 0, stream));
             }
         }
         over
     }
 
-    fn put(&mut self, stream: Arc<TcpStream>, since: Instant, now: Instant) {
-        let places = 1 + os::unsent(&stream) / BYTES_PER_PLACE;
+    fn put(&mut self, stream: Arc<TcpStream>, unsent: usize, since: Instant, now: Instant) {
+        let places = 1 + unsent / BYTES_PER_PLACE;
         self.places += places;
         self.streams.push_back(Ended { stream, since, due: now + LINGER, places });
     }
@@ -146,6 +142,13 @@ impl Lingering {
         self.places -= ended.places;
         Some(ended)
     }
+}
+
+fn reset_if(is_unsent: bool, stream: Arc<TcpStream>) -> Arc<TcpStream> {
+    if is_unsent {
+        os::abort_at_close(&stream);
+    }
+    stream
 }
 
 /// Closes a stream that has lingered: what came in meanwhile is drained first.

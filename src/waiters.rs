@@ -240,19 +240,13 @@ impl Waiters {
     /// Ends a connection, and leaves it to linger till all has left.
     pub fn linger(&self, stream: TcpStream) {
         let _ = stream.shutdown(Shutdown::Write);
-        let surplus = {
-            let mut table = lock(&self.table);
-            table.lingering.push(Arc::new(stream), Instant::now());
-            self.wake_reaper(&table);
-            table.shed_surplus()
-        };
-        surplus.into_iter().for_each(closing::close);
+        self.keep([Arc::new(stream)], None);
     }
 
-    /// Lets go of the stream that has lingered longest: descriptors are short.
+    /// Lets go of the stream that takes most of those that linger: descriptors are short.
     pub fn shed(&self) {
-        let oldest = lock(&self.table).lingering.shed();
-        oldest.into_iter().for_each(closing::close);
+        let heaviest = lock(&self.table).lingering.shed();
+        heaviest.into_iter().for_each(closing::close);
     }
 
     /// Ends all who are parked, in a whole event each; nobody is parked after that. Past the deadline
@@ -290,20 +284,26 @@ impl Waiters {
     ) -> usize {
         let (reached, gone): (Vec<_>, Vec<_>) =
             streams.iter().partition(|stream| closing::end(stream, last));
-        let surplus = {
-            let (mut table, now) = (lock(&self.table), Instant::now());
-            if let Some((id, round)) = result_of.filter(|_| !reached.is_empty()) {
-                table.store.written(id, round);
-            }
-            reached.iter().for_each(|it| table.lingering.push(Arc::clone(it), now));
-            self.wake_reaper(&table);
-            table.shed_surplus()
-        };
-        surplus.into_iter().for_each(closing::close);
+        let result_of_reached = result_of.filter(|_| !reached.is_empty());
+        self.keep(reached.iter().map(|it| Arc::clone(it)), result_of_reached);
         if let Some((id, _)) = result_of {
             gone.iter().for_each(|it| self.events.record_waiter(Event::Vanished, id, it));
         }
         reached.len()
+    }
+
+    /// Keeps streams that were ended, to which this result was written, till they may be closed.
+    fn keep(&self, ended: impl IntoIterator<Item = Parked>, result_of: Option<(&OrderId, u64)>) {
+        let surplus = {
+            let (mut table, now) = (lock(&self.table), Instant::now());
+            if let Some((id, round)) = result_of {
+                table.store.written(id, round);
+            }
+            ended.into_iter().for_each(|it| table.lingering.push(it, now));
+            self.wake_reaper(&table);
+            table.shed_surplus()
+        };
+        surplus.into_iter().for_each(closing::close);
     }
 
     fn wake_reaper(&self, table: &Table) {

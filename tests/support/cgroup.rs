@@ -91,8 +91,7 @@ impl Cgroup {
 
     /// What it takes that no other use could be made of at once; of files it may have as much as it likes.
     pub fn kib_without_files(&self) -> usize {
-        let stat = fs::read_to_string(self.memory.join("memory.stat")).unwrap();
-        let files = number_after("cache", &stat).or(number_after("file", &stat)).unwrap() / 1024;
+        let files = self.stat("cache").or_else(|| self.stat("file")).unwrap() / 1024;
         let sockets = self.memory.join("memory.kmem.tcp.usage_in_bytes");
         let sockets = if sockets.exists() { self.kib("memory.kmem.tcp.usage_in_bytes") } else { 0 };
         self.kib(self.names.now).saturating_sub(files) + sockets
@@ -101,8 +100,7 @@ impl Cgroup {
     /// What the kernel keeps for sockets: now, and (in version 1) at most so far.
     pub fn sockets_kib(&self) -> [usize; 2] {
         if self.is_of_version_2() {
-            let stat = fs::read_to_string(self.memory.join("memory.stat")).unwrap();
-            return [number_after("sock", &stat).expect("sock") / 1024; 2];
+            return [self.stat("sock").expect("sock") / 1024; 2];
         }
         ["usage_in_bytes", "max_usage_in_bytes"]
             .map(|it| self.kib(&format!("memory.kmem.tcp.{it}")))
@@ -116,8 +114,11 @@ impl Cgroup {
 
     /// How often somebody in it had to wait for a page to be read.
     pub fn major_faults(&self) -> usize {
-        let stat = fs::read_to_string(self.memory.join("memory.stat")).unwrap();
-        number_after("pgmajfault", &stat).expect("pgmajfault")
+        self.stat("pgmajfault").expect("pgmajfault")
+    }
+
+    fn stat(&self, name: &str) -> Option<usize> {
+        number_after(name, &fs::read_to_string(self.memory.join("memory.stat")).unwrap())
     }
 
     fn folders(&self) -> impl Iterator<Item = &PathBuf> {
